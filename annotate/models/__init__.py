@@ -1,0 +1,38 @@
+"""The rows of annotation. Rules about data are constraints, and their names state them."""
+
+from annotate.models.answers import Answer, AnswerBatch, Prompt, clean_text
+from annotate.models.people import AuditEvent, SignInLink, Token, User
+from annotate.models.projects import Guidelines, Labeler, Membership, Project
+from annotate.models.snapshots import Snapshot
+from annotate.models.tasks import (
+    Assignment,
+    Comparison,
+    Ranking,
+    RankingTask,
+    TaskAnswer,
+    Withdrawal,
+    WritingTask,
+)
+
+__all__ = [
+    "Answer",
+    "AnswerBatch",
+    "Assignment",
+    "AuditEvent",
+    "Comparison",
+    "Guidelines",
+    "Labeler",
+    "Membership",
+    "Project",
+    "Prompt",
+    "Ranking",
+    "RankingTask",
+    "SignInLink",
+    "Snapshot",
+    "TaskAnswer",
+    "Token",
+    "User",
+    "Withdrawal",
+    "WritingTask",
+    "clean_text",
+]

@@ -1,0 +1,111 @@
+"""Prompts and the answers drawn for them."""
+
+from typing import Any, ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils.timezone import now
+
+from annotate.models.projects import Project
+
+
+def clean_text(text: str) -> str:
+    """Without NUL, which Postgres refuses, and with lone surrogates, which no encoding carries, replaced."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+class Prompt(models.Model):
+    """Chat messages that end with the user's turn."""
+
+    class Split(models.TextChoices):
+        TRAIN = "train", "Training"
+        ID_TEST = "id_test", "Test, in distribution"
+        OOD_TEST = "ood_test", "Test, out of distribution"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="prompts")
+    external_id = models.CharField(max_length=200)
+    root = models.CharField(max_length=200, help_text="The conversation that it came from: splits never cut one.")
+    messages = models.JSONField()
+    content_sha256 = models.CharField(max_length=64)
+    split = models.CharField(max_length=10, choices=Split.choices, default=Split.TRAIN)
+    metadata = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["project", "external_id"], name="one_prompt_per_external_id"),
+            models.CheckConstraint(
+                name="prompt_split_is_known", condition=Q(split__in=["train", "id_test", "ood_test"])
+            ),
+            models.CheckConstraint(name="prompt_has_messages", condition=~Q(messages=[])),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["project", "split", "id"], name="prompts_of_a_split"),
+            models.Index(fields=["project", "root"], name="prompts_of_a_root"),
+        ]
+
+    def __str__(self) -> str:
+        return self.last_message[:80]
+
+    @property
+    def last_message(self) -> str:
+        return str(self.messages[-1]["content"])
+
+
+class AnswerBatch(models.Model):
+    """Answers drawn together from one source."""
+
+    class Source(models.TextChoices):
+        POLICY = "policy", "A policy"
+        IMPORT = "import", "An import"
+        PEOPLE = "people", "People"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="answer_batches")
+    name = models.CharField(max_length=200)
+    source = models.CharField(max_length=8, choices=Source.choices)
+    source_name = models.CharField(max_length=200, help_text="What an export calls it, for example a policy's name.")
+    settings = models.JSONField(default=dict, help_text="How the answers were sampled.")
+    for_ranking = models.BooleanField(
+        default=False, help_text="Make a ranking task of each prompt once it is complete."
+    )
+    answers_wanted = models.PositiveSmallIntegerField(default=1, help_text="For each prompt.")
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                name="batch_source_is_known", condition=Q(source__in=["policy", "import", "people"])
+            ),
+            models.CheckConstraint(name="batch_wants_an_answer", condition=Q(answers_wanted__gte=1)),
+        ]
+        verbose_name_plural = "answer batches"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Answer(models.Model):
+    batch = models.ForeignKey(AnswerBatch, on_delete=models.CASCADE, related_name="answers")
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="answers")
+    index = models.PositiveSmallIntegerField()
+    text = models.TextField(blank=True)
+    token_ids = ArrayField(models.IntegerField(), null=True, blank=True)
+    logprobs = ArrayField(models.FloatField(), null=True, blank=True)
+    logprob = models.FloatField(null=True, blank=True, help_text="Sum over the answer's tokens, in nats.")
+    finish_reason = models.CharField(max_length=20, blank=True, default="")
+    seed = models.BigIntegerField(null=True, blank=True)
+    metadata = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["batch", "prompt", "index"], name="one_answer_per_batch_prompt_and_index"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+    def save(self, **kwargs: Any) -> None:
+        self.text = clean_text(self.text)
+        super().save(**kwargs)

@@ -1,0 +1,248 @@
+"""What labelers are given, and what they say."""
+
+from datetime import datetime
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Greatest, Least
+from django.utils.timezone import now
+
+from annotate.models.answers import Answer, AnswerBatch, Prompt
+from annotate.models.people import User
+from annotate.models.projects import Labeler, Project
+
+
+class RankingTask(models.Model):
+    """K answers of one prompt, to be ranked by `rankings_wanted` people."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="ranking_tasks")
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="ranking_tasks")
+    batch = models.ForeignKey(
+        AnswerBatch, null=True, blank=True, on_delete=models.SET_NULL, related_name="ranking_tasks"
+    )
+    answers = models.ManyToManyField(Answer, through="TaskAnswer", related_name="ranking_tasks")
+    rankings_wanted = models.PositiveSmallIntegerField(default=1)
+    open_slots = models.PositiveSmallIntegerField(default=1, help_text="Rankings still to give out.")
+    priority = models.IntegerField(default=0, help_text="Smaller comes first.")
+    repeat_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="repeats")
+    reserved_for = models.ForeignKey(Labeler, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    flags = models.JSONField(default=list, help_text="What is odd about it, for example equal_texts.")
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                name="open_slots_between_0_and_rankings_wanted",
+                condition=Q(open_slots__gte=0) & Q(open_slots__lte=F("rankings_wanted")),
+            ),
+            models.CheckConstraint(
+                name="a_repeat_is_reserved_for_one_labeler",
+                condition=Q(repeat_of=None) | Q(reserved_for__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["batch", "prompt"], condition=Q(repeat_of=None), name="one_task_per_batch_and_prompt"
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                fields=["project", "priority", "id"], condition=Q(open_slots__gt=0), name="tasks_with_open_slots"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Ranking task {self.pk}"
+
+
+class TaskAnswer(models.Model):
+    """An answer in a ranking task, at its canonical position; each labeler sees an order of their own."""
+
+    task = models.ForeignKey(RankingTask, on_delete=models.CASCADE, related_name="task_answers")
+    answer = models.ForeignKey(Answer, on_delete=models.PROTECT, related_name="+")
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["task_id", "position"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["task", "answer"], name="an_answer_once_per_task"),
+            models.UniqueConstraint(fields=["task", "position"], name="a_position_once_per_task"),
+            models.CheckConstraint(name="at_most_16_answers_in_a_task", condition=Q(position__lt=16)),
+        ]
+
+    def __str__(self) -> str:
+        return f"Answer {self.answer_id} in task {self.task_id}"
+
+
+class WritingTask(models.Model):
+    """Asks for a demonstration: an answer written by a person."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="writing_tasks")
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="writing_tasks")
+    answers_wanted = models.PositiveSmallIntegerField(default=1)
+    open_slots = models.PositiveSmallIntegerField(default=1)
+    priority = models.IntegerField(default=0)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                name="open_slots_between_0_and_answers_wanted",
+                condition=Q(open_slots__gte=0) & Q(open_slots__lte=F("answers_wanted")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Writing task {self.pk}"
+
+
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    def open(self) -> Self:
+        return self.filter(state=Assignment.State.OPEN)
+
+    def lapsed(self, at: datetime) -> Self:
+        return self.open().filter(lease_until__lt=at)
+
+
+class Assignment(models.Model):
+    """One labeler's turn at one task. A lapsed one gave its slot back and keeps its draft."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        LAPSED = "lapsed", "Lapsed"
+        DONE = "done", "Done"
+        SKIPPED = "skipped", "Skipped"
+
+    class SkipReason(models.TextChoices):
+        UNCLEAR = "unclear", "The prompt is unclear"
+        CANNOT_JUDGE = "cannot_judge", "I cannot judge this subject"
+        ALL_BAD = "all_bad", "All answers are unusable"
+        BROKEN = "broken", "The text is broken or unreadable"
+        HARMFUL = "harmful", "It is harmful or upsetting"
+        OTHER = "other", "Another reason"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="assignments")
+    labeler = models.ForeignKey(Labeler, on_delete=models.CASCADE, related_name="assignments")
+    task = models.ForeignKey(RankingTask, null=True, blank=True, on_delete=models.CASCADE, related_name="assignments")
+    writing_task = models.ForeignKey(
+        WritingTask, null=True, blank=True, on_delete=models.CASCADE, related_name="assignments"
+    )
+    state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
+    lease_until = models.DateTimeField()
+    order = models.JSONField(default=list, help_text="Ids of the answers in the order that this labeler sees.")
+    draft = models.JSONField(default=dict)
+    active_seconds = models.PositiveIntegerField(default=0)
+    skip_reason = models.CharField(max_length=12, choices=SkipReason.choices, blank=True, default="")
+    skip_note = models.TextField(blank=True, default="")
+    guidelines_version = models.PositiveIntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(default=now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AssignmentQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["task", "labeler"], name="one_assignment_per_task_and_labeler"),
+            models.UniqueConstraint(
+                fields=["writing_task", "labeler"], name="one_assignment_per_writing_task_and_labeler"
+            ),
+            models.UniqueConstraint(
+                fields=["labeler"], condition=Q(state="open"), name="one_open_assignment_per_labeler_and_project"
+            ),
+            models.CheckConstraint(
+                name="assignment_of_exactly_one_task",
+                condition=Q(task__isnull=True, writing_task__isnull=False)
+                | Q(task__isnull=False, writing_task__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="assignment_state_is_known", condition=Q(state__in=["open", "lapsed", "done", "skipped"])
+            ),
+            models.CheckConstraint(name="a_skip_has_a_reason", condition=~Q(state="skipped") | ~Q(skip_reason="")),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["lease_until"], condition=Q(state="open"), name="open_assignments_by_lease"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Assignment {self.pk}"
+
+
+class RankingQuerySet(models.QuerySet["Ranking"]):
+    def standing(self) -> Self:
+        """Not withdrawn."""
+        return self.filter(withdrawal=None)
+
+
+class Ranking(models.Model):
+    """A rank for each answer of a task; 1 is best, equal ranks are a tie. Never edited: undo is a withdrawal."""
+
+    task = models.ForeignKey(RankingTask, on_delete=models.CASCADE, related_name="rankings")
+    labeler = models.ForeignKey(Labeler, on_delete=models.CASCADE, related_name="rankings")
+    assignment = models.ForeignKey(Assignment, null=True, blank=True, on_delete=models.CASCADE, related_name="rankings")
+    ranks = models.JSONField(help_text="In the order of the task's positions, competition style: 1, 2, 2, 4.")
+    strength = models.FloatField(null=True, blank=True)
+    submission_id = models.UUIDField(unique=True)
+    payload_sha256 = models.CharField(max_length=64)
+    surplus = models.BooleanField(default=False, help_text="Came after the task had all the rankings it wanted.")
+    active_seconds = models.PositiveIntegerField(default=0)
+    guidelines_version = models.PositiveIntegerField(null=True, blank=True)
+    page_version = models.CharField(max_length=40, blank=True, default="")
+    created_at = models.DateTimeField(default=now)
+
+    objects = RankingQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(name="ranking_ranks_something", condition=~Q(ranks=[])),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["labeler", "-id"], name="rankings_of_a_labeler"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Ranking {self.pk}"
+
+
+class Withdrawal(models.Model):
+    """Takes a ranking back, and says who did it and when. The ranking stays as it was."""
+
+    ranking = models.OneToOneField(Ranking, on_delete=models.CASCADE, related_name="withdrawal")
+    by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return f"Withdrawal of ranking {self.ranking_id}"
+
+
+class Comparison(models.Model):
+    """One answer against another. A tie is one too: its pair stands in the order of the ids."""
+
+    class Kind(models.TextChoices):
+        IMPLIED = "implied", "Implied by a ranking"
+        JUDGED = "judged", "Judged on the way"
+        EDIT = "edit", "The edited answer beats the original"
+
+    ranking = models.ForeignKey(Ranking, on_delete=models.CASCADE, related_name="comparisons")
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="comparisons")
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.IMPLIED)
+    chosen = models.ForeignKey(Answer, on_delete=models.PROTECT, related_name="wins")
+    rejected = models.ForeignKey(Answer, on_delete=models.PROTECT, related_name="losses")
+    tie = models.BooleanField(default=False)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(name="comparison_of_two_answers", condition=~Q(chosen=F("rejected"))),
+            models.CheckConstraint(name="a_tie_stands_in_order", condition=Q(tie=False) | Q(chosen__lt=F("rejected"))),
+            models.CheckConstraint(
+                name="comparison_kind_is_known", condition=Q(kind__in=["implied", "judged", "edit"])
+            ),
+            models.UniqueConstraint(
+                "ranking",
+                "kind",
+                Least("chosen", "rejected"),
+                Greatest("chosen", "rejected"),
+                name="one_comparison_per_ranking_kind_and_pair",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chosen_id} {'=' if self.tie else '>'} {self.rejected_id}"

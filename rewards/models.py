@@ -1,0 +1,64 @@
+"""Reward models and the scores that they give."""
+
+from pathlib import Path
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.timezone import now
+
+from annotate.models import Answer, Project, Snapshot
+
+
+class RewardModel(models.Model):
+    """Fitted on a snapshot: a scalar for an answer to a prompt, on the Bradley-Terry scale."""
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="reward_models")
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="reward_models")
+    name = models.CharField(max_length=120)
+    base_name = models.CharField(max_length=120, help_text="The policy that it was started from.")
+    folder = models.CharField(max_length=200, help_text="Below PLACKETT_HOME.")
+    accuracy = models.FloatField(null=True, blank=True, help_text="On held-out prompts; equal scores count half.")
+    accuracy_low = models.FloatField(null=True, blank=True)
+    accuracy_high = models.FloatField(null=True, blank=True)
+    log_loss = models.FloatField(null=True, blank=True)
+    metrics = models.JSONField(default=dict)
+    size_bytes = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-id"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["project", "name"], name="one_reward_model_per_name_and_project"),
+            models.CheckConstraint(
+                name="reward_model_accuracy_between_0_and_1",
+                condition=Q(accuracy=None) | Q(accuracy__gte=0, accuracy__lte=1),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("reward_model", args=[self.pk])
+
+    @property
+    def path(self) -> Path:
+        return Path(settings.HOME) / self.folder
+
+
+class Score(models.Model):
+    reward_model = models.ForeignKey(RewardModel, on_delete=models.CASCADE, related_name="scores")
+    answer = models.ForeignKey(Answer, on_delete=models.CASCADE, related_name="scores")
+    value = models.FloatField()
+    created_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["reward_model", "answer"], name="one_score_per_reward_model_and_answer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.value:+.3f}"

@@ -1,0 +1,1 @@
+"""Reward models in torch. Nothing here knows Django or a database: files in, files out."""

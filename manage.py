@@ -1,0 +1,46 @@
+#!/usr/bin/env python
+"""Plackett's commands. Those that need the database find the embedded services started."""
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+from config import embedded
+from config.processes import ServiceFailed
+
+WITHOUT_SERVICES = {
+    "check",
+    "collectstatic",
+    "doctor",
+    "findstatic",
+    "help",
+    "makemessages",
+    "quickstart",
+    "spectacular",
+    "version",
+}
+"""Commands that do not ask the database, or that look after the services themselves."""
+
+
+def main(words: list[str]) -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    # Python would die of it on the spot, and the services would never hear that their last user left.
+    signal.signal(signal.SIGTERM, _leave)
+    command = words[1] if len(words) > 1 else "help"
+    if not (command.startswith("-") or command in WITHOUT_SERVICES or {"--help", "-h"} & set(words)):
+        try:
+            embedded.ensure()
+        except ServiceFailed as problem:
+            sys.exit(str(problem))
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(words)
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

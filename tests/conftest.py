@@ -1,0 +1,38 @@
+"""Every test run gets services of its own in a home of its own, before Django reads its settings.
+
+That is why pyproject.toml names no settings module: pytest-django would read the settings before this file.
+DATABASE_URL and CELERY_BROKER_URL are honoured, where they are set."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+HOME = tempfile.mkdtemp(prefix="plackett-test-")
+os.environ["PLACKETT_HOME"] = HOME
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+
+import django  # noqa: E402
+
+from config import embedded  # noqa: E402
+
+embedded.ensure(postgres_settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"})
+django.setup()
+
+
+def pytest_unconfigure() -> None:
+    embedded.leave()
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture
+def fresh_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A home of its own for a test that starts and stops services, with nothing inherited."""
+    folder = tempfile.mkdtemp(prefix="plackett-home-")
+    for name in ("DATABASE_URL", "CELERY_BROKER_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PLACKETT_HOME", folder)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

@@ -135,7 +135,7 @@ def _run() -> Path:
 
 
 def _private(*, make: bool = False) -> Path:
-    """The folder of the sockets: in the home, or where its path would be too long, a short one that only we can enter."""
+    """The folder of the sockets: in the home, or where its path would be too long, a short one for us alone."""
     folder = _run()
     if len(os.fsencode(folder / ".s.PGSQL.5432")) <= LONGEST_SOCKET:
         return folder

@@ -144,7 +144,7 @@ def _account(home: Path) -> Account:
             return namespace
         if link.exists():
             raise ServiceFailed(
-                f"The cluster in {link} needs a user namespace to run for root, and there is none to be had here. Start "
+                f"The cluster in {link} needs a user namespace to run for root, and none is to be had here. Start "
                 "it where it was made, save it with `manage.py backup`, and restore it here under a new PLACKETT_HOME."
             )
         folder = OUTSIDE / hashlib.sha256(str(home).encode()).hexdigest()[:16]

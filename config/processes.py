@@ -1,4 +1,4 @@
-"""Processes of this machine, named so that a signal never hits a stranger: pid numbers come back, start times do not."""
+"""Processes, named so that a signal never hits a stranger: pid numbers come back, start times do not."""
 
 import contextlib
 import os
@@ -85,7 +85,7 @@ def reap() -> None:
 
 
 def spawn(command: Sequence[str | Path], *, log: Path, **options: Any) -> Process:
-    """Start a command in a session of its own, so that a Ctrl-C in the terminal does not reach it; it writes to `log`."""
+    """Start a command in a session of its own, where a Ctrl-C in the terminal does not reach it. It writes to `log`."""
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with log.open("ab") as output:
         child = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The embedded broker: a Valkey of our own on a private Unix socket. It only rings for jobs; the truth is in Postgres."""
+"""The embedded broker: a Valkey of our own on a private Unix socket. It only rings for jobs; Postgres holds them."""
 
 import importlib.util
 import shutil

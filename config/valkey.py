@@ -58,7 +58,7 @@ def _connect(socket_file: Path) -> socket.socket:
 def start(socket_file: Path, *, data: Path, log: Path) -> None:
     """Start it with every message on disk. Raises ServiceFailed with the end of its log."""
     data.mkdir(mode=0o700, exist_ok=True)
-    options = {
+    options: dict[str, str | Path] = {
         "port": "0",
         "unixsocket": socket_file,
         "unixsocketperm": "700",

@@ -91,7 +91,7 @@ def load(
 
 
 def load_tokenizer(folder: Path | str) -> PreTrainedTokenizerBase:
-    """The folder's tokenizer, with a chat template (where it brings none, the plain one) and a token that ends texts."""
+    """The folder's tokenizer, with a chat template (the plain one where it brings none) and an end-of-text token."""
     folder = check_folder(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

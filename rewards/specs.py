@@ -1,0 +1,168 @@
+"""The settings of the jobs about reward models. The form, the docs, the stored JSON and the runner read these classes.
+
+A setting is documented under its field; `describe` gives the same text, and the bounds, to a form."""
+
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from typing import Any, Self, get_type_hints
+
+
+class InvalidSpec(ValueError):
+    """A setting that no job can run with. The text names it and says what is allowed."""
+
+
+def setting(
+    default: Any = MISSING,
+    *,
+    label: str,
+    help: str,
+    min: float | None = None,
+    max: float | None = None,
+    choices: tuple[str, ...] = (),
+    folder: bool = False,
+) -> Any:
+    """A field of a spec. `folder`: an absolute path that the supervisor fills in, never a person."""
+    metadata = {"label": label, "help": help, "min": min, "max": max, "choices": choices, "folder": folder}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """A frozen set of settings that checks itself against the bounds in its fields."""
+
+    def __post_init__(self) -> None:
+        types = get_type_hints(type(self))
+        for one in fields(self):
+            value = getattr(self, one.name)
+            _check_type(one.name, value, types[one.name])
+            _check_bounds(one, value)
+
+    @classmethod
+    def from_json(cls, settings: dict[str, Any]) -> Self:
+        """Read stored settings. Raises InvalidSpec for a setting that is unknown, missing or out of bounds."""
+        known = {one.name: one for one in fields(cls)}
+        for name in settings:
+            if name not in known:
+                raise InvalidSpec(f"There is no setting {name!r} here; there are {', '.join(sorted(known))}.")
+        for name, one in known.items():
+            if name not in settings and one.default is MISSING and one.default_factory is MISSING:
+                raise InvalidSpec(f"The setting {name!r} is missing: {one.metadata.get('help', 'it has no default.')}")
+        return cls(**settings)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def describe(spec: type[Spec]) -> list[Field[Any]]:
+    """The fields that a person fills in: name, type, default, and in `metadata` label, help, min, max, choices."""
+    return [one for one in fields(spec) if not one.metadata.get("folder")]
+
+
+def _check_type(name: str, value: object, wanted: type) -> None:
+    fits = isinstance(value, (int, float)) if wanted is float else isinstance(value, wanted)
+    if not fits or (isinstance(value, bool) and wanted is not bool):
+        words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+        raise InvalidSpec(f"{name} must be {words.get(wanted, wanted)}, not {value!r}.")
+
+
+def _check_bounds(one: Field[Any], value: Any) -> None:
+    smallest, largest = one.metadata.get("min"), one.metadata.get("max")
+    if smallest is not None and not value >= smallest:
+        raise InvalidSpec(f"{one.name} must be at least {smallest:g}, not {value!r}.")
+    if largest is not None and not value <= largest:
+        raise InvalidSpec(f"{one.name} must be at most {largest:g}, not {value!r}.")
+    if one.metadata.get("choices") and value not in one.metadata["choices"]:
+        raise InvalidSpec(f"{one.name} must be one of {', '.join(one.metadata['choices'])}, not {value!r}.")
+    if one.metadata.get("folder") and not value:
+        raise InvalidSpec(f"{one.name} must name a folder.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardSpec(Spec):
+    """Fit a reward model on rankings, starting from a policy. Ouyang et al. 2022, section 3.5 and appendix C.2."""
+
+    base: str = setting(
+        label="Base policy", help="The folder of the policy to start from, best an SFT model.", folder=True
+    )
+    """The folder of the policy to start from. A model that was never taught to answer stays near 50 % accuracy."""
+    seed: int = setting(0, label="Seed", help="Decides the new head's weights and the order of the prompts.", min=0)
+    """Decides the new head's weights and the order of the prompts."""
+    epochs: int = setting(
+        1, label="Epochs", help="Passes over the rankings. More than one soon overfits.", min=1, max=100
+    )
+    """Passes over the rankings. More than one soon overfits (Ouyang et al. 2022)."""
+    learning_rate: float = setting(
+        2e-5, label="Learning rate", help="The peak, after the warm-up. Smaller models bear more.", min=1e-8, max=1.0
+    )
+    """The peak, reached after the warm-up; then a cosine takes it down to a tenth. Smaller models bear more."""
+    warmup: float = setting(
+        0.03, label="Warm-up", help="The share of the steps in which the learning rate rises.", min=0.0, max=1.0
+    )
+    """The share of the steps in which the learning rate rises from zero to its peak."""
+    prompts_per_step: int = setting(
+        8, label="Prompts per step", help="Prompts, each with all its rankings, that one update learns from.", min=1
+    )
+    """Prompts, each with all its rankings, that one update of the weights learns from."""
+    weight_decay: float = setting(
+        0.0, label="Weight decay", help="AdamW's pull of matrices towards zero.", min=0.0, max=1.0
+    )
+    """AdamW's pull towards zero, on matrices only: norms are left alone."""
+    beta1: float = setting(0.9, label="Adam beta 1", help="How long AdamW remembers gradients.", min=0.0, max=0.9999)
+    """How long AdamW remembers gradients."""
+    beta2: float = setting(0.95, label="Adam beta 2", help="How long it remembers their squares.", min=0.0, max=0.99999)
+    """How long AdamW remembers squared gradients. 0.95 forgets a bad start within a short run."""
+    epsilon: float = setting(1e-8, label="Adam epsilon", help="Added to AdamW's denominator.", min=1e-12, max=1e-2)
+    """Added to AdamW's denominator."""
+    max_grad_norm: float = setting(
+        1.0, label="Gradient clip", help="Longer gradients are scaled to this norm.", min=1e-6
+    )
+    """A gradient longer than this is scaled down to it."""
+    max_tokens: int = setting(
+        1024, label="Longest text", help="Tokens of prompt and answer; of a longer one only the end is read.", min=8
+    )
+    """Tokens of a prompt and an answer together. Of a longer text only the end is read, and the job says how often."""
+    tokens_per_row: int = setting(
+        600, label="Tokens per row", help="Prompts share a row up to this. Small on a CPU, larger on a GPU.", min=8
+    )
+    """Prompts are packed into a row up to this many tokens. Small on a CPU, where a long row's mask is dear."""
+    precision: str = setting(
+        "float32",
+        label="Precision",
+        help="bfloat16 is faster on GPUs; weights stay float32.",
+        choices=("float32", "bfloat16"),
+    )
+    """Of the matrix products: bfloat16 runs under autocast. Weights, optimiser, head and loss are float32 always."""
+    threads: int = setting(
+        2, label="CPU threads", help="Part of the recipe: another number gives other last bits.", min=1, max=1024
+    )
+    """CPU threads. Part of the recipe: sums in another order give other last bits."""
+    checkpoint_every: int = setting(20, label="Checkpoint every", help="Steps between two checkpoints.", min=1)
+    """Steps between two checkpoints; at most these are done again after a crash."""
+    evaluate_every: int = setting(
+        25, label="Evaluate every", help="Steps between two looks at the held-out rankings; 0: only at the end.", min=0
+    )
+    """Steps between two looks at the held-out rankings; 0 looks only at the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreSpec(Spec):
+    """Score answers with a reward model."""
+
+    reward_model: str = setting(label="Reward model", help="The folder of the reward model.", folder=True)
+    """The folder of the reward model, as the kind `reward` saved it."""
+    max_tokens: int = setting(
+        4096, label="Longest text", help="Tokens of prompt and answer; of a longer one only the end is read.", min=8
+    )
+    """Tokens of a prompt and an answer together. Of a longer text only the end is read, and the job says how often."""
+    tokens_per_row: int = setting(
+        600, label="Tokens per row", help="Prompts share a row up to this. Small on a CPU, larger on a GPU.", min=8
+    )
+    """Prompts are packed into a row up to this many tokens. Small on a CPU, where a long row's mask is dear."""
+    precision: str = setting(
+        "float32",
+        label="Precision",
+        help="bfloat16 is faster on GPUs; the head stays float32.",
+        choices=("float32", "bfloat16"),
+    )
+    """Of the matrix products: bfloat16 runs under autocast; the head is float32 always."""
+    threads: int = setting(2, label="CPU threads", help="CPU threads to use.", min=1, max=1024)
+    """CPU threads to use."""

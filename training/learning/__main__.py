@@ -1,0 +1,162 @@
+"""Run one job folder: `python -m training.learning JOB_FOLDER [--attempt N]`.
+
+With --attempt a supervisor watches: it reads the events, and publishes the output if it still holds the job. The runner
+then ends when its stdin closes. Without, a person started it: progress goes to stderr and the runner publishes itself.
+Exit code: 0 done, 75 stopped (run it again to go on), 1 failed."""
+
+import argparse
+import fcntl
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rewards.learning import checkpoint
+from rewards.learning.events import Events, Refused, Stop, Stopped
+from rewards.learning.run import Run
+from rewards.specs import InvalidSpec
+
+KINDS = {
+    "convert": "training.learning.convert",
+    "sample": "training.learning.sample",
+    "reward": "rewards.learning.fit",
+    "score": "rewards.learning.score",
+    "best_of_n": "training.learning.best_of_n",
+}
+"""The module of each kind; its `run(run: Run) -> None` does the work. Imported only when it is asked for."""
+
+DONE, FAILED, STOPPED = 0, 1, 75
+LOCK_PATIENCE = 60.0  # seconds: an earlier runner whose supervisor died may still be saving
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m training.learning", description="Run one job folder.")
+    parser.add_argument("folder", type=Path, help="the job folder, with spec.json and inputs/")
+    parser.add_argument("--attempt", type=int, help="the attempt's number, given by a supervisor")
+    options = parser.parse_args(arguments)
+    folder = options.folder.resolve()
+    if not folder.is_dir():
+        parser.error(f"there is no job folder {folder}")
+    stop = Stop()
+    stop.on_signals()
+    by_hand = options.attempt is None
+    if not by_hand:
+        stop.on_closed_stdin()
+    try:
+        with _locked(folder, stop, patience=0 if by_hand else LOCK_PATIENCE):
+            attempt = _next_attempt(folder) if by_hand else options.attempt
+            return _attempt(folder, attempt, stop, by_hand=by_hand)
+    except Refused as refusal:
+        print(refusal, file=sys.stderr)
+        return FAILED
+    except Stopped:
+        return STOPPED
+
+
+def _attempt(folder: Path, attempt: int, stop: Stop, *, by_hand: bool) -> int:
+    """One attempt, from its first event to its outcome."""
+    home = folder / f"attempt-{attempt}"
+    home.mkdir(exist_ok=True)
+    (home / "runner.pid").write_text(f"{os.getpid()}\n")
+    events = Events(home, echo=by_hand)
+    try:
+        run = _work(folder, attempt, events, stop)
+        if by_hand:
+            _publish(run)
+        outcome, reason, code = "done", "", DONE
+    except (Stopped, KeyboardInterrupt):
+        outcome, reason, code = "stopped", "Stopped on request; what was done is kept.", STOPPED
+    except (Refused, InvalidSpec) as refusal:
+        outcome, reason, code = "failed", str(refusal), FAILED
+    except Exception as problem:
+        traceback.print_exc()
+        outcome, reason, code = "failed", _sentence(problem, folder), FAILED
+    events.finish(outcome, reason)
+    return code
+
+
+def _work(folder: Path, attempt: int, events: Events, stop: Stop) -> Run:
+    kind, spec = _read_spec(folder)
+    run = Run(folder=folder, attempt=attempt, spec=spec, events=events, stop=stop)
+    stop.check()
+    module = importlib.import_module(KINDS[kind])
+    _quieten()
+    module.run(run)
+    return run
+
+
+def _read_spec(folder: Path) -> tuple[str, dict[str, Any]]:
+    path = folder / "spec.json"
+    try:
+        spec = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refused(f"{folder} has no spec.json: write the job's kind and settings there.") from None
+    except ValueError as problem:
+        raise Refused(f"{path} is not JSON: {problem}.") from None
+    if not isinstance(spec, dict) or spec.get("kind") not in KINDS:
+        raise Refused(f'{path} must be an object whose "kind" is one of {", ".join(KINDS)}.')
+    return spec.pop("kind"), spec
+
+
+def _quieten() -> None:
+    """Keep the log for what matters: transformers draws a progress bar at each load and save."""
+    logging = importlib.import_module("transformers.utils.logging")
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
+def _publish(run: Run) -> None:
+    """Make the output visible in one rename; the output of an earlier success is set aside under its own name."""
+    output = run.folder / "output"
+    if output.exists():
+        output.rename(run.folder / f"output.before-{run.attempt}")
+    run.partial.rename(output)
+    checkpoint.sync(run.folder)
+
+
+@contextmanager
+def _locked(folder: Path, stop: Stop, *, patience: float) -> Iterator[None]:
+    """Hold the folder, so that two runners never write into it. The lock goes with the process, however that ends."""
+    with (folder / ".lock").open("w") as file:
+        deadline = time.monotonic() + patience
+        while not _lock(file.fileno()):
+            stop.check()
+            if time.monotonic() >= deadline:
+                raise Refused(f"Another runner is at work in {folder}: wait for it, or stop it.")
+            time.sleep(0.2)
+        yield
+
+
+def _lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _next_attempt(folder: Path) -> int:
+    numbers = (path.name.removeprefix("attempt-") for path in folder.glob("attempt-*"))
+    return max((int(number) for number in numbers if number.isdecimal()), default=0) + 1
+
+
+def _sentence(problem: Exception, folder: Path) -> str:
+    """One sentence for the person who reads why the job failed; the traceback is in the log."""
+    if checkpoint.is_full(problem):
+        return f"The disk that holds {folder} is full: free some space and retry the job."
+    if isinstance(problem, MemoryError) or "out of memory" in str(problem) or "can't allocate memory" in str(problem):
+        return (
+            "The memory was not enough: lower tokens_per_row or the batch, or use a smaller model or a larger device."
+        )
+    text = (str(problem).strip().splitlines() or [""])[0]
+    return f"The runner failed unexpectedly ({type(problem).__name__}: {text}). The log has the details."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+// What every page does: ask before something that cannot be undone, tell of a failed request, dismiss a message.
+(() => {
+  function ask(question, go) {
+    const dialog = document.getElementById("confirm");
+    dialog.querySelector("[data-question]").textContent = question;
+    dialog.returnValue = "";
+    dialog.addEventListener("close", () => dialog.returnValue === "yes" && go(), { once: true });
+    dialog.showModal();
+  }
+
+  // In the capturing phase, so that neither htmx nor the browser sends a form before the answer.
+  document.addEventListener(
+    "submit",
+    (event) => {
+      const form = event.target;
+      const question = event.submitter?.dataset.confirm || form.dataset.confirm;
+      if (!question) return;
+      if (form.dataset.confirmed) {
+        delete form.dataset.confirmed;
+        return;
+      }
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      const submitter = event.submitter;
+      ask(question, () => {
+        form.dataset.confirmed = "yes";
+        form.requestSubmit(submitter);
+      });
+    },
+    true,
+  );
+
+  function tell(text) {
+    const box = document.getElementById("messages");
+    const message = document.getElementById("message-template").content.cloneNode(true);
+    message.querySelector("p").textContent = text;
+    message.firstElementChild.dataset.kind = "request";
+    box.querySelectorAll("[data-kind=request]").forEach((old) => old.remove());
+    box.append(message);
+  }
+
+  const said = {
+    403: "You may not do this. Ask an admin of the project for the role it needs.",
+    404: "This is not here any more. Load the page again to see what is.",
+    429: "Too many tries. Wait a little, then try again.",
+    503: "The server is starting again. Try once more in a few seconds.",
+  };
+  document.addEventListener("htmx:responseError", (event) => {
+    tell(said[event.detail.xhr.status] || "The server could not do this. Nothing was changed; try again.");
+  });
+  document.addEventListener("htmx:sendError", (event) => {
+    if (event.detail.elt.closest("[data-retries]")) return; // it says so itself, and sends again
+    tell("No connection to the server. Nothing was changed; try again when it is back.");
+  });
+
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-dismiss]")) event.target.closest(".message").remove();
+  });
+})();

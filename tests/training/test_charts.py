@@ -1,0 +1,37 @@
+from pytest import approx
+
+from training.charts import histogram, share_with_interval
+
+
+def test_a_share_of_70_percent_lies_in_the_middle_of_a_line_from_40_to_100():
+    picture = share_with_interval(0.7, 0.6, 0.8, width=640, margin=20)  # 600 wide: 10 % is 100
+    assert (picture.low, picture.value, picture.high) == (220.0, 320.0, 420.0)
+    assert (picture.span, picture.chance) == (200.0, 120.0)
+
+
+def test_the_line_starts_at_zero_when_the_interval_reaches_below_40_percent():
+    picture = share_with_interval(0.5, 0.2, 0.8, width=640, margin=20)
+    assert [tick.label for tick in picture.ticks][0] == "0 %"
+    assert (picture.low, picture.value, picture.high) == (140.0, 320.0, 500.0)
+
+
+def test_an_interval_of_no_width_can_still_be_seen():
+    assert share_with_interval(1.0, 1.0, 1.0).span == 1.0
+
+
+def test_every_score_falls_into_one_bar():
+    picture = histogram([0.0, 1.0, 2.0, 3.0, 4.0], bins=4, height=100)
+    assert [bar.count for bar in picture.bars] == [1, 1, 1, 2]  # the greatest belongs to the last bar
+    assert [bar.height for bar in picture.bars] == [50.0, 50.0, 50.0, 100.0]
+    assert (picture.mean, picture.count) == (2.0, 5)
+
+
+def test_equal_scores_make_a_picture_too():
+    picture = histogram([1.5, 1.5], bins=4, width=400)
+    assert sum(bar.count for bar in picture.bars) == 2
+    assert picture.mean_x == approx(200)
+
+
+def test_no_finite_score_makes_no_picture():
+    assert histogram([]) is None
+    assert histogram([float("nan"), float("inf")]) is None

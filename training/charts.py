@@ -1,0 +1,103 @@
+"""Pure: where the parts of a still picture lie. Templates draw them as inline SVG, with the numbers in a table under it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tick:
+    x: float
+    label: str
+
+
+def place(value: float, least: float, most: float, start: float, end: float) -> float:
+    """Where the value lies between start and end, when least lies at start and most at end."""
+    return round(start + (value - least) / (most - least) * (end - start), 1)
+
+
+@dataclass(frozen=True)
+class IntervalPicture:
+    """A share with its interval on a line, beside what guessing gives. All are x in a picture of this width."""
+
+    width: int
+    low: float
+    value: float
+    high: float
+    chance: float
+    ticks: tuple[Tick, ...]
+
+    @property
+    def span(self) -> float:
+        return round(max(self.high - self.low, 1.0), 1)
+
+
+def share_with_interval(
+    value: float, low: float, high: float, *, chance: float = 0.5, width: int = 640, margin: int = 24
+) -> IntervalPicture:
+    """Shares between 0 and 1. The line starts at 40 %, or at 0 where something lies below."""
+    least = 0.0 if min(low, chance) < 0.4 else 0.4
+
+    def x(share: float) -> float:
+        return place(share, least, 1.0, margin, width - margin)
+
+    ticks = tuple(Tick(x(tenth / 10), f"{tenth * 10} %") for tenth in range(round(least * 10), 11))
+    return IntervalPicture(width=width, low=x(low), value=x(value), high=x(high), chance=x(chance), ticks=ticks)
+
+
+@dataclass(frozen=True)
+class Bar:
+    x: float
+    y: float
+    width: float
+    height: float
+    start: float
+    end: float
+    count: int
+
+
+@dataclass(frozen=True)
+class HistogramPicture:
+    width: int
+    height: int
+    bars: tuple[Bar, ...]
+    ticks: tuple[Tick, ...]
+    mean: float
+    mean_x: float
+    count: int
+
+
+def histogram(
+    values: Sequence[float], *, bins: int = 24, width: int = 640, height: int = 160
+) -> HistogramPicture | None:
+    """Equal bins from the least to the greatest value. What is not finite is left out; None if nothing is left."""
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return None
+    least, most = min(finite), max(finite)
+    if least == most:
+        least, most = least - 0.5, most + 0.5
+    counts = [0] * bins
+    for value in finite:
+        counts[min(int((value - least) / (most - least) * bins), bins - 1)] += 1
+    edges = [least + (most - least) * edge / bins for edge in range(bins + 1)]
+    mean = math.fsum(finite) / len(finite)
+    return HistogramPicture(
+        width=width,
+        height=height,
+        bars=_bars(edges, counts, width, height),
+        ticks=tuple(Tick(place(at, least, most, 0, width), f"{at:+.2f}") for at in (least, (least + most) / 2, most)),
+        mean=mean,
+        mean_x=place(mean, least, most, 0, width),
+        count=len(finite),
+    )
+
+
+def _bars(edges: Sequence[float], counts: Sequence[int], width: int, height: int) -> tuple[Bar, ...]:
+    bars = []
+    for start, end, count in zip(edges, edges[1:], counts, strict=False):
+        left = place(start, edges[0], edges[-1], 0, width) + 1
+        right = place(end, edges[0], edges[-1], 0, width) - 1
+        tall = round(count / max(counts) * height, 1)
+        bars.append(Bar(left, round(height - tall, 1), round(right - left, 1), tall, start, end, count))
+    return tuple(bars)

@@ -1,0 +1,82 @@
+"""The numbers that a job reports, as curves to draw."""
+
+from dataclasses import dataclass
+
+from django.db.models import Count, F, Window
+from django.db.models.functions import RowNumber
+
+from training.models import Job
+
+POINTS_DRAWN = 240
+POINTS_SENT = 5000
+
+
+@dataclass(frozen=True)
+class Title:
+    text: str
+    sentence: str
+    tone: str = ""
+    unit: str = ""
+
+
+TITLES = {
+    "loss": Title("Loss (training)", "Lower is better. Guessing gives 0.693."),
+    "heldout_accuracy": Title(
+        "Accuracy on held-out prompts", "The share of pairs that it orders as people did.", tone="good", unit="%"
+    ),
+    "heldout_log_loss": Title("Log-loss on held-out prompts", "Guessing gives 0.693; above it, it is too sure."),
+    "accuracy": Title("Accuracy on training pairs", "The share of pairs that it orders as people did.", unit="%"),
+    "tokens_per_second": Title("Tokens a second", "How fast it works.", tone="tie"),
+    "learning_rate": Title("Learning rate", "How far a step goes.", tone="tie"),
+    "grad_norm": Title("Gradient norm", "Before it is clipped.", tone="tie"),
+}
+ORDER = {name: place for place, name in enumerate(TITLES)}
+
+
+@dataclass(frozen=True)
+class Curve:
+    name: str
+    points: list[tuple[int, float]]
+
+    @property
+    def title(self) -> Title:
+        plain = self.name.replace("_", " ").replace("/", ": ").capitalize()
+        return TITLES.get(self.name) or Title(plain, "As the job reports it.")
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        return "Step", self.title.text
+
+    @property
+    def latest(self) -> float:
+        return self.points[-1][1]
+
+
+def drawn(job: Job) -> list[Curve]:
+    """A curve a metric, the known ones first, each thinned to at most POINTS_DRAWN points; the last always stays.
+
+    Of n points the i-th stays if i * POINTS_DRAWN / n reaches a new whole number."""
+    rows = (
+        job.metrics.annotate(
+            place=Window(RowNumber(), partition_by="name", order_by="step"),
+            size=Window(Count("id"), partition_by="name"),
+        )
+        .annotate(cell=F("place") * POINTS_DRAWN / F("size"), before=(F("place") - 1) * POINTS_DRAWN / F("size"))
+        .filter(cell__gt=F("before"))
+        .order_by("name", "step")
+        .values_list("name", "step", "value")
+    )
+    points: dict[str, list[tuple[int, float]]] = {}
+    for name, step, value in rows:
+        points.setdefault(name, []).append((step, value))
+    curves = [Curve(name, pairs) for name, pairs in points.items()]
+    return sorted(curves, key=lambda curve: (ORDER.get(curve.name, len(ORDER)), curve.name))
+
+
+def points_after(job: Job, step: int) -> dict[str, list[tuple[int, float]]]:
+    """All points past a step, at most POINTS_SENT: ask again from the last one."""
+    series: dict[str, list[tuple[int, float]]] = {}
+    rows = job.metrics.filter(step__gt=step).order_by("step", "name").values_list("name", "step", "value")
+    for name, at, value in rows[:POINTS_SENT]:
+        series.setdefault(name, []).append((at, value))
+    return series

@@ -36,6 +36,8 @@ class Checkpoint(NamedTuple):
 def save(folder: Path, step: int, groups: Groups, state: dict[str, Any]) -> Path:
     """Write `folder/step-N` and drop all but the newest two. Raises Refused, and leaves no trace, on a full disk."""
     final = folder / f"step-{step}"
+    if verifies(final):
+        return final
     draft = folder / f".step-{step}.partial"
     size = sum(tensor.nbytes for group in groups.values() for tensor in group.values())
     with whole(draft, size):
@@ -57,6 +59,11 @@ def newest(folder: Path) -> Checkpoint | None:
             groups = {file.stem: load_tensors(file) for file in sorted(path.glob("*.safetensors"))}
             return Checkpoint(step, groups, json.loads((path / "state.json").read_text()))
     return None
+
+
+def discard(folder: Path) -> None:
+    """Forget every checkpoint, to start from scratch."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def load_tensors(file: Path) -> dict[str, Tensor]:

@@ -1,0 +1,303 @@
+"""Fit a reward model on rankings: the kind `reward`. Ouyang et al. 2022, section 3.5; Stiennon et al. 2020.
+
+    for each epoch, in a new order:
+        for each step, over `prompts_per_step` prompts with all their rankings:
+            r = reward of each different answer, read once                      (packing, reward_model)
+            L = mean over rankings of mean over pairs of -log sigmoid(r_w - r_l)  (bradley_terry)
+            w = AdamW(w, clipped gradient of L, warm-up then cosine)             (optimiser)
+    offset = mean reward of training answers, so that they average 0
+
+A run that was stopped or killed goes on from its newest checkpoint, and on a CPU ends with the same bits."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from rewards import metrics
+from rewards.learning import bradley_terry, checkpoint, optimiser, packing, rankings, reward_model
+from rewards.learning.events import Refused, Stopped
+from rewards.learning.packing import Batch, Group
+from rewards.learning.rankings import RankedPrompt, Rankings
+from rewards.learning.reward_model import RewardModel
+from rewards.learning.run import Run, sha256
+from rewards.specs import RewardSpec
+
+CENTRED_ON = 256  # training answers whose mean reward becomes the offset (as many as in Ziegler et al. 2019)
+
+
+@dataclass
+class Progress:
+    """How far the fit has come. It travels with each checkpoint, so that the counts hold across attempts."""
+
+    step: int = 0
+    train_seconds: float = 0.0
+    tokens_real: int = 0
+    tokens_alone: int = 0
+    texts_cut: int = 0
+
+
+class Update(NamedTuple):
+    """What one update of the weights saw."""
+
+    loss: float
+    accuracy: float
+    tokens: int
+    cut: int
+
+
+class HeldOut(NamedTuple):
+    """The rewards' differences over held-out pairs, (N,), and the conversation that each pair comes from."""
+
+    differences: np.ndarray[Any, np.dtype[np.float64]]
+    roots: list[str]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What does not change while a reward model is fitted."""
+
+    run: Run
+    spec: RewardSpec
+    model: RewardModel
+    train: Rankings
+    heldout: Rankings
+    adamw: torch.optim.AdamW
+    shared: bool
+    fingerprint: dict[str, Any]
+    """Settings and inputs: a checkpoint of others is not resumed from."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.train.prompts) / self.spec.prompts_per_step)
+
+    @property
+    def steps(self) -> int:
+        return self.spec.epochs * self.steps_per_epoch
+
+    def batches(self, groups: list[Group]) -> Iterator[Batch]:
+        return packing.batches(
+            groups, tokens_per_row=self.spec.tokens_per_row, max_tokens=self.spec.max_tokens, shared=self.shared
+        )
+
+
+def run(run: Run) -> None:
+    """Read the job folder, fit, and write `model/`, `metrics.json` and `origin.json` into the output."""
+    spec = RewardSpec.from_json(run.spec)
+    torch.set_num_threads(spec.threads)
+    torch.manual_seed(spec.seed)
+    fit = prepare(run, spec)
+    progress = resume(fit)
+    try:
+        learn(fit, progress)
+        heldout = evaluate(fit)
+        centre(fit)
+    except Stopped:
+        if progress.step:
+            save(fit, progress)
+        raise
+    fit.model.save(run.partial / "model")
+    run.write_json("metrics.json", figures(fit, progress, heldout))
+    run.write_origin(spec.to_json())
+
+
+def prepare(run: Run, spec: RewardSpec) -> Fit:
+    model = RewardModel.from_policy(spec.base, seed=spec.seed)
+    model.precision = reward_model.load_precision(spec.precision)
+    train = rankings.read(run.rows("train.jsonl"), model.tokenizer)
+    heldout = rankings.read(run.rows("heldout.jsonl"), model.tokenizer)
+    if not train.pairs:
+        raise Refused("The training rankings prefer nothing: they are none, or only ties. Rank more answers first.")
+    heldout = _apart(run, train, heldout)
+    for name, part in (("training", train), ("held-out", heldout)):
+        if part.only_ties:
+            run.events.message(f"{part.only_ties} {name} rankings are only ties and say nothing about which is better.")
+    shared = reward_model.shares_rows(model, train.groups, max_tokens=spec.max_tokens, say=run.events.message)
+    inputs = {name: sha256(run.folder / "inputs" / name) for name in ("train.jsonl", "heldout.jsonl")}
+    return Fit(
+        run,
+        spec,
+        model,
+        train,
+        heldout,
+        optimiser.adamw(model, spec),
+        shared,
+        {"spec": spec.to_json(), "inputs": inputs},
+    )
+
+
+def learn(fit: Fit, progress: Progress) -> None:
+    """The loop. Raises Refused where the loss stops being a number, Stopped between two micro-batches when asked to."""
+    spec, events = fit.spec, fit.run.events
+    while progress.step < fit.steps:
+        started = time.monotonic()
+        rate = optimiser.learning_rate(progress.step, fit.steps, peak=spec.learning_rate, warmup=spec.warmup)
+        optimiser.set_learning_rate(fit.adamw, rate)
+        fit.adamw.zero_grad()
+        prompts = prompts_of(fit, progress.step)
+        update = gradient(fit, prompts)
+        norm = optimiser.clip(fit.model.parameters(), spec.max_grad_norm)
+        if not math.isfinite(update.loss) or not math.isfinite(norm):
+            raise Refused(
+                f"The loss is not a number any more at step {progress.step + 1}. "
+                "Lower the learning rate or use float32, and start from scratch."
+            )
+        fit.adamw.step()
+        seconds = time.monotonic() - started
+        progress.step += 1
+        progress.train_seconds += seconds
+        progress.tokens_real += update.tokens
+        progress.tokens_alone += packing.tokens_alone([one.group for one in prompts], spec.max_tokens)
+        progress.texts_cut += update.cut
+        live = {"loss": update.loss, "train_accuracy": update.accuracy, "learning_rate": rate, "grad_norm": norm}
+        live["tokens_per_second"] = update.tokens / seconds
+        if spec.evaluate_every and progress.step % spec.evaluate_every == 0 and progress.step < fit.steps:
+            live |= _live(evaluate(fit))
+        events.step(progress.step, fit.steps, **live)
+        if progress.step % spec.checkpoint_every == 0 or progress.step == fit.steps:
+            save(fit, progress)
+
+
+def gradient(fit: Fit, prompts: list[RankedPrompt]) -> Update:
+    """Add up the gradient of one step, micro-batch by micro-batch; a ranking is one element, wherever it lies."""
+    elements = sum(len(prompt.rankings) for prompt in prompts)
+    loss, hits, tokens, cut = 0.0, 0.0, 0, 0
+    for batch in fit.batches([prompt.group for prompt in prompts]):
+        fit.run.stop.check()
+        pairs = _pairs(batch, prompts, elements)
+        rewards = fit.model.rewards(batch).cpu()  # (A,)
+        part = bradley_terry.loss(rewards, pairs)
+        part.backward()
+        loss += part.item()
+        hits += metrics.hits(bradley_terry.differences(rewards.detach(), pairs)).sum()
+        tokens += batch.tokens
+        cut += batch.cut
+    return Update(loss, float(hits) / sum(prompt.pairs for prompt in prompts), tokens, cut)
+
+
+def prompts_of(fit: Fit, step: int) -> list[RankedPrompt]:
+    """The prompts of a step. Their order depends on seed and epoch alone, so that a resumed run sees the same."""
+    epoch, place = divmod(step, fit.steps_per_epoch)
+    order = np.random.default_rng([fit.spec.seed, epoch]).permutation(len(fit.train.prompts))
+    size = fit.spec.prompts_per_step
+    return [fit.train.prompts[number] for number in order[place * size : (place + 1) * size]]
+
+
+@torch.no_grad()
+def evaluate(fit: Fit) -> HeldOut:
+    """The held-out pairs, as the model sees them now."""
+    prompts = fit.heldout.prompts
+    differences, roots = [np.empty(0)], []
+    for batch in fit.batches(fit.heldout.groups):
+        fit.run.stop.check()
+        pairs = _pairs(batch, prompts, 1)
+        differences.append(bradley_terry.differences(fit.model.rewards(batch).cpu(), pairs).double().numpy())
+        for place in batch.groups:
+            roots += [prompts[place].root] * prompts[place].pairs
+    return HeldOut(np.concatenate(differences), roots)
+
+
+@torch.no_grad()
+def centre(fit: Fit) -> None:
+    """Choose the offset so that the first training answers average 0 (Stiennon et al. 2020): a reward then means
+    "better than what people were shown"."""
+    groups, answers = [], 0
+    for group in fit.train.groups:
+        if answers < CENTRED_ON:
+            groups.append(group)
+            answers += len(group.answers)
+    fit.model.offset = 0.0
+    total = 0.0
+    for batch in fit.batches(groups):
+        fit.run.stop.check()
+        total += fit.model.rewards(batch).double().sum().item()
+    fit.model.offset = total / answers
+
+
+def save(fit: Fit, progress: Progress) -> None:
+    """Checkpoint the last completed update: weights, optimiser, random state, progress."""
+    groups = {
+        "weights": dict(fit.model.state_dict()),
+        "optimiser": optimiser.tensors(fit.adamw),
+        "random": checkpoint.random_state(),
+    }
+    checkpoint.save(fit.run.checkpoints, progress.step, groups, fit.fingerprint | {"progress": asdict(progress)})
+
+
+def resume(fit: Fit) -> Progress:
+    """Go on from the newest whole checkpoint, if there is one and the settings and inputs are still the same."""
+    saved = checkpoint.newest(fit.run.checkpoints)
+    if saved is None:
+        return Progress()
+    if any(saved.state.get(key) != value for key, value in fit.fingerprint.items()):
+        fit.run.events.message("The settings or the inputs changed since the last checkpoint: starting from scratch.")
+        checkpoint.discard(fit.run.checkpoints)
+        return Progress()
+    fit.model.load_state_dict(saved.groups["weights"])
+    optimiser.restore(fit.adamw, saved.groups["optimiser"])
+    checkpoint.restore_random_state(saved.groups["random"])
+    fit.run.events.message(f"Going on after step {saved.step}.")
+    return Progress(**saved.state["progress"])
+
+
+def figures(fit: Fit, progress: Progress, heldout: HeldOut) -> dict[str, Any]:
+    """What `metrics.json` says. Times and token counts are of training alone, over all attempts."""
+    return {
+        **_live(heldout),
+        **_interval("heldout_accuracy", metrics.hits(heldout.differences), heldout.roots),
+        "heldout_pairs": len(heldout.roots),
+        "heldout_prompts": len(fit.heldout.prompts),
+        "heldout_roots": len(set(heldout.roots)),
+        "prompts": len(fit.train.prompts),
+        "rankings": fit.train.rankings,
+        "rankings_of_ties": fit.train.only_ties,
+        "answers": sum(len(group.answers) for group in fit.train.groups),
+        "pairs": fit.train.pairs,
+        "steps": fit.steps,
+        "train_seconds": round(progress.train_seconds, 3),
+        "tokens_real": progress.tokens_real,
+        "tokens_padded": 0,
+        "tokens_saved": progress.tokens_alone - progress.tokens_real,
+        "texts_cut": progress.texts_cut,
+        "rows_shared": fit.shared,
+        "offset": fit.model.offset,
+    }
+
+
+def _live(heldout: HeldOut) -> dict[str, float]:
+    if not heldout.roots:
+        return {}
+    return {
+        "heldout_accuracy": metrics.accuracy(heldout.differences),
+        "heldout_log_loss": metrics.log_loss(heldout.differences),
+    }
+
+
+def _interval(name: str, values: metrics.Floats, roots: list[str]) -> dict[str, float | None]:
+    low, high = metrics.clustered_interval(values, roots) or (None, None)
+    return {f"{name}_low": low, f"{name}_high": high}
+
+
+def _pairs(batch: Batch, prompts: list[RankedPrompt], elements: int) -> bradley_terry.Pairs:
+    """The pairs of a batch, by place in the batch's rewards."""
+    moved = [
+        [(start + better, start + worse) for better, worse in ranking]
+        for place, start in zip(batch.groups, batch.starts, strict=True)
+        for ranking in prompts[place].rankings
+    ]
+    return bradley_terry.pairs(moved, elements=elements)
+
+
+def _apart(run: Run, train: Rankings, heldout: Rankings) -> Rankings:
+    """The held-out rankings of conversations that training does not see: of a seen one the model knows the answers."""
+    seen = {prompt.root for prompt in train.prompts} & {prompt.root for prompt in heldout.prompts}
+    if seen:
+        run.events.message(f"{len(seen)} held-out conversations are also trained on, and are left out of the figures.")
+        heldout = rankings.without_roots(heldout, seen)
+    if not heldout.pairs:
+        run.events.message("No held-out ranking prefers anything: there will be no held-out accuracy.")
+    return heldout

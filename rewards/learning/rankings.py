@@ -1,0 +1,115 @@
+"""Ranking rows (the public format) as what a reward model learns from: token ids, and who beats whom."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from transformers import PreTrainedTokenizerBase
+
+from annotate import ranking
+from rewards.learning import language_model
+from rewards.learning.events import Refused
+from rewards.learning.packing import Group
+
+Row = dict[str, Any]
+
+
+class RankedPrompt(NamedTuple):
+    """A prompt, its different answers, and every ranking of them by anybody, as pairs without ties."""
+
+    root: str
+    group: Group
+    rankings: list[list[tuple[int, int]]]
+    """A list a ranking: (better, worse), by place in the group's answers."""
+
+    @property
+    def pairs(self) -> int:
+        return sum(map(len, self.rankings))
+
+
+class Rankings(NamedTuple):
+    """All that one file of ranking rows holds."""
+
+    prompts: list[RankedPrompt]
+    rankings: int
+    """Rankings that say something."""
+    only_ties: int
+    """Rankings without a pair: every answer ties, or all are the same text."""
+
+    @property
+    def groups(self) -> list[Group]:
+        return [prompt.group for prompt in self.prompts]
+
+    @property
+    def pairs(self) -> int:
+        return sum(prompt.pairs for prompt in self.prompts)
+
+
+def read(rows: Iterable[tuple[str, Row]], tokenizer: PreTrainedTokenizerBase) -> Rankings:
+    """Join the rankings of a prompt, whoever made them, and keep each different answer once.
+
+    Raises Refused, with the place of the row, where a row is not a ranking."""
+    prompts: dict[str, RankedPrompt] = {}
+    only_ties = 0
+    for place, row in rows:
+        messages, answers, ranks = check(row, place)
+        key = json.dumps(messages, sort_keys=True)
+        if key not in prompts:
+            group = Group(language_model.encode_prompt(tokenizer, messages), [])
+            prompts[key] = RankedPrompt(str(row.get("root") or key), group, [])
+        pairs = _pairs(prompts[key].group, [language_model.encode_answer(tokenizer, text) for text in answers], ranks)
+        if pairs:
+            prompts[key].rankings.append(pairs)
+        only_ties += not pairs
+    useful = [prompt for prompt in prompts.values() if prompt.rankings]
+    return Rankings(useful, sum(len(prompt.rankings) for prompt in useful), only_ties)
+
+
+def without_roots(rankings: Rankings, roots: set[str]) -> Rankings:
+    """What remains when the prompts of these conversations are left out."""
+    prompts = [prompt for prompt in rankings.prompts if prompt.root not in roots]
+    return Rankings(prompts, sum(len(prompt.rankings) for prompt in prompts), rankings.only_ties)
+
+
+def check(row: Row, place: str) -> tuple[list[dict[str, str]], list[str], list[int]]:
+    """The prompt, answers and ranks of a row. Raises Refused, which names the place and the field."""
+    messages = check_prompt(row, place)
+    answers, ranks = check_answers(row, place), row.get("ranks")
+    if not isinstance(ranks, list) or len(ranks) != len(answers):
+        raise Refused(f"{place}: ranks must be a list with one rank for each of the {len(answers)} answers.")
+    try:
+        ranking.check(dict(enumerate(ranks)))
+    except ranking.InvalidRanking as problem:
+        raise Refused(f"{place}: ranks: {problem}") from None
+    return messages, answers, ranks
+
+
+def check_prompt(row: Row, place: str) -> list[dict[str, str]]:
+    """The messages of a row's prompt, role and content alone, the user's last; a plain text is one such message."""
+    messages = row.get("prompt")
+    if isinstance(messages, str):
+        messages = [{"role": "user", "content": messages}]
+    if not isinstance(messages, list) or not all(_is_message(message) for message in messages):
+        raise Refused(f'{place}: prompt must be a list of messages, each {{"role": ..., "content": ...}}.')
+    if not messages or messages[-1]["role"] != "user":
+        raise Refused(f"{place}: prompt must end with a message of the user.")
+    return [{"role": message["role"], "content": message["content"]} for message in messages]
+
+
+def check_answers(row: Row, place: str) -> list[str]:
+    answers = row.get("answers")
+    if not isinstance(answers, list) or not all(isinstance(text, str) for text in answers):
+        raise Refused(f"{place}: answers must be a list of texts.")
+    return answers
+
+
+def _is_message(message: object) -> bool:
+    return isinstance(message, dict) and all(isinstance(message.get(key), str) for key in ("role", "content"))
+
+
+def _pairs(group: Group, answers: list[list[int]], ranks: list[int]) -> list[tuple[int, int]]:
+    """The ranking's pairs, by place in the group, which grows by the answers new to it. No answer beats itself."""
+    places = [group.add(answer) for answer in answers]
+    beaten = ranking.comparisons(dict(enumerate(ranks)))
+    pairs = [(places[pair.chosen], places[pair.rejected]) for pair in beaten if not pair.tie]
+    return [(better, worse) for better, worse in pairs if better != worse]

@@ -1,0 +1,121 @@
+"""A reward model: a language model without its vocabulary head, and one linear head that reads the last token.
+
+It is kept as a standard one-label sequence classifier of transformers, whose raw score at the last real token is the
+reward before the offset. `reward.json` beside it holds the offset; `RewardModel.forward` alone applies it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+
+from rewards.learning import checkpoint, language_model, packing
+from rewards.learning.events import Refused
+from rewards.learning.packing import Batch, Group, Row
+
+TOLERANCE = 1e-4  # rewards of the same answer in shared rows and alone may differ by this much
+
+
+class RewardModel(nn.Module):
+    """r(x, y): one number for an answer y to a prompt x. Always in evaluation mode: dropout is off in training too."""
+
+    def __init__(self, classifier: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, offset: float = 0.0) -> None:
+        super().__init__()
+        self.classifier = classifier.eval().to(language_model.device())
+        self.tokenizer = tokenizer
+        self.offset = offset
+        self.precision = torch.float32
+        """Of the backbone's matrix products; weights, head and rewards are float32."""
+
+    @classmethod
+    def from_policy(cls, folder: Path | str, *, seed: int) -> "RewardModel":
+        """A policy's body under a new head without bias, drawn from N(0, 1/(d+1)): standard deviation 1/sqrt(d+1).
+
+        Stiennon et al. 2020: rewards of unit size at the start, whatever the width d."""
+        classifier, tokenizer = _load(folder, may_lack=("score.weight",))
+        head = cast(nn.Linear, classifier.score)
+        dice = torch.Generator().manual_seed(seed)
+        width = head.in_features
+        head.weight.data = torch.randn(1, width, generator=dice) / (width + 1) ** 0.5
+        return cls(classifier, tokenizer)
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "RewardModel":
+        """A reward model as `save` wrote it, or any one-label classifier with a `score` head (its offset is 0)."""
+        classifier, tokenizer = _load(folder)
+        beside = Path(folder) / "reward.json"
+        offset = json.loads(beside.read_text(encoding="utf-8"))["offset"] if beside.is_file() else 0.0
+        return cls(classifier, tokenizer, offset=float(offset))
+
+    def save(self, folder: Path) -> None:
+        """Write a standard folder with raw scores, and `reward.json`. Raises Refused on a full disk."""
+        language_model.save(self.classifier, self.tokenizer, folder)
+        (folder / "reward.json").write_text(json.dumps({"offset": self.offset}) + "\n", encoding="utf-8")
+        checkpoint.sync(folder / "reward.json")
+
+    def forward(self, row: Row) -> Tensor:
+        """The rewards of a row's A answers, each read at the answer's last token -> (A,) float32."""
+        device = language_model.device()
+        row = Row(*(tensor.to(device) for tensor in row))
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.precision == torch.bfloat16):
+            hidden = self.classifier.base_model(
+                input_ids=row.tokens[None],
+                position_ids=row.positions[None],
+                attention_mask=packing.mask(row, self.precision),
+                use_cache=False,
+            ).last_hidden_state[0]  # (T, d)
+        last = hidden[row.ends].float()  # (A, d)
+        return F.linear(last, self.head.weight)[:, 0] - self.offset
+
+    def rewards(self, batch: Batch) -> Tensor:
+        """The rewards of all answers of a batch, group after group -> (A,)."""
+        rewards = torch.cat([self(row) for row in batch.rows])
+        return rewards[torch.argsort(torch.cat([row.slots for row in batch.rows])).to(rewards.device)]
+
+    @property
+    def head(self) -> nn.Linear:
+        return cast(nn.Linear, self.classifier.score)
+
+
+def load_precision(name: str) -> torch.dtype:
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
+
+
+@torch.no_grad()
+def shares_rows(model: RewardModel, groups: list[Group], *, max_tokens: int, say: Callable[[str], None]) -> bool:
+    """Whether the longest and the shortest of these prompts get the same rewards in a shared row as alone, in float32.
+
+    They do not where attention ignores the mask, as with sliding windows; then the caller takes one answer a row."""
+    by_length = sorted(groups, key=lambda group: len(group.prompt) + max(map(len, group.answers)))
+    probe = [by_length[-1], by_length[0]] if len(groups) > 1 else groups
+    precision, model.precision = model.precision, torch.float32
+    shared, alone = (_probe(model, probe, max_tokens, shared=shared) for shared in (True, False))
+    model.precision = precision
+    gap = float((shared - alone).abs().max())
+    if gap <= TOLERANCE:
+        return True
+    say(f"With this model, answers in one row change each other's reward by {gap:.1e}: each gets a row of its own.")
+    return False
+
+
+def _probe(model: RewardModel, groups: list[Group], max_tokens: int, *, shared: bool) -> Tensor:
+    room = 2 * max_tokens * sum(len(group.answers) for group in groups)
+    batch = next(packing.batches(groups, tokens_per_row=room, max_tokens=max_tokens, shared=shared))
+    return model.rewards(batch)
+
+
+def _load(folder: Path | str, **options: Any) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    classifier, tokenizer = language_model.load(
+        AutoModelForSequenceClassification, folder, dtype=torch.float32, attn="sdpa", num_labels=1, **options
+    )
+    head = getattr(classifier, "score", None)
+    if not isinstance(head, nn.Linear) or head.bias is not None or head.out_features != 1:
+        raise Refused(
+            f"{folder}: {type(classifier).__name__} has no plain scalar head, and is not supported as a reward model."
+        )
+    classifier.config.problem_type = "regression"  # transformers' own pipeline then shows raw scores, no sigmoid
+    return classifier, tokenizer

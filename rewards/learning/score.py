@@ -1,0 +1,145 @@
+"""Score answers with a reward model: the kind `score`, and the `Scorer` that best-of-N and others use."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from rewards.learning import checkpoint, language_model, packing, rankings, reward_model
+from rewards.learning.events import Refused, Stop
+from rewards.learning.packing import Group
+from rewards.learning.reward_model import RewardModel
+from rewards.learning.run import Run
+from rewards.specs import ScoreSpec
+
+WINDOW = 32  # prompts that are packed together, and then written
+
+Messages = list[dict[str, str]]
+Asked = tuple[Messages, list[str]]
+
+
+class Scorer:
+    """A reward model that takes texts. Equal answers of a prompt are read once."""
+
+    def __init__(
+        self,
+        model: RewardModel,
+        *,
+        tokens_per_row: int = 600,
+        max_tokens: int = 4096,
+        say: Callable[[str], None] = lambda text: None,
+        stop: Stop | None = None,
+    ) -> None:
+        self.model = model
+        self.tokens_per_row = tokens_per_row
+        self.max_tokens = max_tokens
+        self.tokens = 0
+        self.cut = 0
+        self._say = say
+        self._stop = stop or Stop()
+        self._shared: bool | None = None  # decided by the first prompts that come
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path | str,
+        precision: str = "float32",
+        tokens_per_row: int = 600,
+        *,
+        max_tokens: int = 4096,
+        say: Callable[[str], None] = lambda text: None,
+        stop: Stop | None = None,
+    ) -> "Scorer":
+        """The reward model of a folder. `say` hears what a person should know; raises Stopped when `stop` is raised."""
+        model = RewardModel.load(folder)
+        model.precision = reward_model.load_precision(precision)
+        return cls(model, tokens_per_row=tokens_per_row, max_tokens=max_tokens, say=say, stop=stop)
+
+    def score(self, rows: Iterable[Asked]) -> list[list[float]]:
+        """The reward of each answer of each (prompt's messages, answers), in the same order; the offset is applied."""
+        return list(self.stream(rows))
+
+    def stream(self, rows: Iterable[Asked]) -> Iterator[list[float]]:
+        """The same, a prompt at a time, while at most WINDOW prompts are held in memory."""
+        remaining = iter(rows)
+        while window := list(islice(remaining, WINDOW)):
+            yield from self._score(window)
+
+    @torch.no_grad()
+    def _score(self, window: list[Asked]) -> list[list[float]]:
+        encoded = [self._encode(messages, answers) for messages, answers in window]
+        groups = [group for group, places in encoded if places]
+        rewards: dict[int, list[float]] = {}
+        if self._shared is None and groups:
+            self._shared = reward_model.shares_rows(self.model, groups, max_tokens=self.max_tokens, say=self._say)
+        for batch in packing.batches(
+            groups, tokens_per_row=self.tokens_per_row, max_tokens=self.max_tokens, shared=bool(self._shared)
+        ):
+            self._stop.check()
+            scores = self.model.rewards(batch).tolist()
+            for place, start in zip(batch.groups, batch.starts, strict=True):
+                rewards[id(groups[place])] = scores[start : start + len(groups[place].answers)]
+            self.tokens += batch.tokens
+            self.cut += batch.cut
+        return [[rewards[id(group)][place] for place in places] for group, places in encoded]
+
+    def _encode(self, messages: Messages, answers: list[str]) -> tuple[Group, list[int]]:
+        """The prompt with its different answers, and for each text the place of its answer among them."""
+        tokenizer = self.model.tokenizer
+        group = Group(language_model.encode_prompt(tokenizer, messages), [])
+        return group, [group.add(language_model.encode_answer(tokenizer, text)) for text in answers]
+
+
+def run(run: Run) -> None:
+    """Score `inputs/answers.jsonl` into `output/scores.jsonl`, a line a prompt, in the same order."""
+    spec = ScoreSpec.from_json(run.spec)
+    torch.set_num_threads(spec.threads)
+    total = sum(1 for place, row in run.rows("answers.jsonl") if check(row, place))
+    scorer = Scorer.load(
+        spec.reward_model,
+        spec.precision,
+        spec.tokens_per_row,
+        max_tokens=spec.max_tokens,
+        say=run.events.message,
+        stop=run.stop,
+    )
+    started = time.monotonic()
+    answers = write(run, scorer, total)
+    run.write_json(
+        "metrics.json",
+        {
+            "prompts": total,
+            "answers": answers,
+            "score_seconds": round(time.monotonic() - started, 3),
+            "tokens_real": scorer.tokens,
+            "tokens_padded": 0,
+            "texts_cut": scorer.cut,
+        },
+    )
+    run.write_origin(spec.to_json())
+
+
+def write(run: Run, scorer: Scorer, total: int) -> int:
+    """Write a line of scores for each row as it is scored; how many scores there are."""
+    started = time.monotonic()
+    answers = 0
+    names = (row["id"] for _, row in run.rows("answers.jsonl"))
+    asked = (check(row, place) for place, row in run.rows("answers.jsonl"))
+    with (run.partial / "scores.jsonl").open("w", encoding="utf-8") as file:
+        for done, (name, scores) in enumerate(zip(names, scorer.stream(asked), strict=True), start=1):
+            file.write(json.dumps({"id": name, "scores": scores}, ensure_ascii=False) + "\n")
+            answers += len(scores)
+            if done % WINDOW == 0 or done == total:
+                run.events.step(done, total, tokens_per_second=scorer.tokens / (time.monotonic() - started))
+    checkpoint.sync(run.partial / "scores.jsonl")
+    return answers
+
+
+def check(row: rankings.Row, place: str) -> Asked:
+    """The prompt and answers of an answer row. Raises Refused, which names the place and the field."""
+    if "id" not in row:
+        raise Refused(f"{place}: an answer row needs an id, which its scores are filed under.")
+    return rankings.check_prompt(row, place), rankings.check_answers(row, place)

@@ -1,0 +1,225 @@
+"""The ranking desk: one task at a time, and the next one in the answer to what was submitted."""
+
+import json
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.timezone import localtime, now
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from annotate import assignment, ranking
+from annotate.models import Answer, Assignment, Labeler, Ranking
+from annotate.roles import labeler_for, project_role
+
+PAGE_VERSION = "desk-1"
+"""Stored with each ranking. Raise it with every change to the page that may change how people rank."""
+
+NO_DRAFT = "The draft is not one that this page sends. Load the page again."
+VERDICTS = ("better", "equal", "worse")
+MOST_JUDGEMENTS = 200
+
+
+@never_cache
+@require_GET
+@project_role("labeler")
+def rank(request: HttpRequest, slug: str) -> HttpResponse:
+    """The desk. An empty one asks again with ?waiting=1 and is left alone while there is still nothing."""
+    labeler = _labeler(request)
+    held = assignment.claim(labeler=labeler, now=now())
+    if held is None and "waiting" in request.GET:
+        return HttpResponse(status=204)
+    return _desk(request, labeler, held)
+
+
+@require_POST
+@project_role("labeler")
+def submit(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
+    labeler = _labeler(request)
+    ranks: dict[int, int] = {}
+    try:
+        held = assignment.own(labeler=labeler, assignment_id=assignment_id)
+        ranks = _ranks(request, held)
+        stored = assignment.submit(
+            assignment=held,
+            ranks=ranks,
+            submission_id=_submission_id(request),
+            page_version=request.POST.get("page_version", ""),
+            active_seconds=_active_seconds(request),
+            now=now(),
+        )
+    except ranking.InvalidRanking as problem:
+        held.draft = {"ranks": ranks}
+        return _desk(request, labeler, held, problem=str(problem), status=422)
+    except assignment.Refusal as problem:
+        return _refused(request, labeler, problem)
+    if stored.surplus:
+        messages.info(request, "Others had finished this task meanwhile. Your ranking is kept beside theirs.")
+    return _next(request, labeler)
+
+
+@require_POST
+@project_role("labeler")
+def skip(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
+    labeler = _labeler(request)
+    try:
+        held = assignment.own(labeler=labeler, assignment_id=assignment_id)
+        assignment.skip(assignment=held, reason=request.POST.get("reason", ""), now=now())
+    except assignment.ReasonMissing as problem:
+        return _desk(request, labeler, held, problem=str(problem), status=422)
+    except assignment.Refusal as problem:
+        return _refused(request, labeler, problem)
+    return _next(request, labeler)
+
+
+@require_POST
+@project_role("labeler")
+def undo(request: HttpRequest, slug: str) -> HttpResponse:
+    labeler = _labeler(request)
+    try:
+        reopened = assignment.undo(labeler=labeler, now=now())
+    except assignment.Refusal as problem:
+        messages.warning(request, str(problem))
+        return _next(request, labeler)
+    return _desk(request, labeler, reopened)
+
+
+@require_POST
+@project_role("labeler")
+def draft(request: HttpRequest, slug: str, assignment_id: int) -> JsonResponse:
+    try:
+        held = assignment.own(labeler=_labeler(request), assignment_id=assignment_id)
+        kept = _draft(request.POST.get("draft", ""), held)
+        if kept is None:
+            return JsonResponse({"problem": NO_DRAFT}, status=400)
+        held = assignment.save_draft(assignment=held, draft=kept, active_seconds=_active_seconds(request), now=now())
+    except assignment.Refusal as problem:
+        return JsonResponse({"problem": str(problem)}, status=_status(problem))
+    return JsonResponse({"lease_seconds": _lease_seconds(held)})
+
+
+@require_POST
+@project_role("labeler")
+def hold(request: HttpRequest, slug: str, assignment_id: int) -> JsonResponse:
+    try:
+        held = assignment.own(labeler=_labeler(request), assignment_id=assignment_id)
+        held = assignment.heartbeat(assignment=held, now=now())
+    except assignment.Refusal as problem:
+        return JsonResponse({"problem": str(problem)}, status=_status(problem))
+    return JsonResponse({"lease_seconds": _lease_seconds(held)})
+
+
+def _labeler(request: HttpRequest) -> Labeler:
+    return labeler_for(request.user, request.project)
+
+
+def _next(request: HttpRequest, labeler: Labeler) -> HttpResponse:
+    """With htmx the next task at once; without, by way of its address, so that a reload sends nothing twice."""
+    if not request.htmx:
+        return redirect("rank", request.project.slug)
+    return _desk(request, labeler, assignment.claim(labeler=labeler, now=now()))
+
+
+def _refused(request: HttpRequest, labeler: Labeler, problem: assignment.Refusal) -> HttpResponse:
+    return _desk(request, labeler, None, problem=str(problem), status=_status(problem))
+
+
+def _status(problem: assignment.Refusal) -> int:
+    if isinstance(problem, assignment.NotYours):
+        return 404
+    return 400 if isinstance(problem, assignment.DraftTooLong) else 409
+
+
+def _desk(
+    request: HttpRequest, labeler: Labeler, held: Assignment | None, *, problem: str = "", status: int = 200
+) -> HttpResponse:
+    template = "annotate/_desk_task.html" if request.htmx else "annotate/desk.html"
+    tasks = request.project.ranking_tasks.all()
+    context = {
+        "project": request.project,
+        "guidelines": request.project.current_guidelines(),
+        "held": held,
+        "problem": problem,
+        "done_today": _rankings_of_today(labeler, now()).count(),
+        "open_tasks": tasks.filter(open_slots__gt=0).count(),
+    }
+    if held is None:
+        context |= {"all_tasks": tasks.exists(), "being_ranked": request.project.assignments.open().count()}
+    else:
+        context |= _ranking_context(held)
+    return render(request, template, context, status=status)
+
+
+def _ranking_context(held: Assignment) -> dict[str, Any]:
+    kept = {"ranks": {}, "judged": [], **held.draft}
+    return {
+        "turns": held.task.prompt.messages,
+        "answers": _cards(held, kept["ranks"]),
+        "rank_choices": [(number, _ordinal(number)) for number in range(1, len(held.order) + 1)],
+        "draft": json.dumps(kept),
+        "submission_id": uuid.uuid4(),
+        "page_version": PAGE_VERSION,
+        "lease_seconds": _lease_seconds(held),
+        "skip_reasons": Assignment.SkipReason.choices,
+    }
+
+
+def _cards(held: Assignment, ranks: dict[Any, int]) -> list[dict[str, Any]]:
+    """The answers as this labeler sees them: their own order, letters, and nothing that says who wrote them."""
+    texts = dict(Answer.objects.filter(pk__in=held.order).values_list("pk", "text"))
+    said = {str(pk): rank for pk, rank in ranks.items()}
+    return [
+        {"pk": pk, "letter": chr(ord("A") + place), "text": texts[pk], "rank": said.get(str(pk))}
+        for place, pk in enumerate(held.order)
+    ]
+
+
+def _rankings_of_today(labeler: Labeler, at: datetime) -> QuerySet[Ranking]:
+    midnight = localtime(at).replace(hour=0, minute=0, second=0, microsecond=0)
+    return labeler.rankings.standing().filter(created_at__gte=midnight)
+
+
+def _ordinal(number: int) -> str:
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number, 'th') }"
+
+
+def _lease_seconds(held: Assignment) -> int:
+    return max(0, (held.lease_until - now()) // timedelta(seconds=1))
+
+
+def _ranks(request: HttpRequest, held: Assignment) -> dict[int, int]:
+    """What the form says. Someone who writes 1, 2, 2, 3 means 1, 2, 2, 4."""
+    said = {pk: request.POST.get(f"rank-{pk}", "") for pk in held.order}
+    choices = [str(number) for number in range(1, len(held.order) + 1)]
+    return ranking.from_any_ranks({pk: int(text) for pk, text in said.items() if text in choices})
+
+
+def _submission_id(request: HttpRequest) -> uuid.UUID:
+    try:
+        return uuid.UUID(request.POST.get("submission_id", ""))
+    except ValueError:
+        raise assignment.SubmissionConflict("This form is incomplete. Load the page again.") from None
+
+
+def _active_seconds(request: HttpRequest) -> int:
+    text = request.POST.get("active_seconds", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 0
+
+
+def _draft(text: str, held: Assignment) -> dict[str, Any] | None:
+    """The draft that a page sent, if it is one: ranks of this task's answers, and what was judged on the way."""
+    try:
+        said = json.loads(text)
+        ranks = {str(pk): int(said["ranks"][str(pk)]) for pk in held.order if str(pk) in said["ranks"]}
+        judged = [[int(one), int(other), verdict] for one, other, verdict in said["judged"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    ids = set(held.order)
+    are_known = all({one, other} <= ids and verdict in VERDICTS for one, other, verdict in judged)
+    in_range = all(1 <= number <= len(ids) for number in ranks.values())
+    return {"ranks": ranks, "judged": judged[-MOST_JUDGEMENTS:]} if are_known and in_range else None

@@ -1,0 +1,203 @@
+// The ranking desk: joins the ordering, the tray, the cards and the form's selects, which are what is submitted.
+(() => {
+  const words = ["1st", "2nd", "3rd"];
+  const word = (rank) => words[rank - 1] ?? `${rank}th`;
+  let desk = null;
+
+  class Desk {
+    constructor(section) {
+      this.section = section;
+      this.form = section.querySelector("#ranking");
+      this.cards = [...section.querySelectorAll("[data-answer]")];
+      this.ids = this.cards.map((card) => card.dataset.answer);
+      this.letters = Object.fromEntries(this.cards.map((card) => [card.dataset.answer, card.dataset.letter]));
+      this.keeping = new Keeping(section, { show: (...said) => this.#showKeeping(...said), refused: (text) => this.#problem(text) });
+      const left = this.keeping.left();
+      this.ordering = new Ordering(this.ids, left ?? JSON.parse(section.dataset.draft));
+      if (left) this.keeping.save(left);
+      this.retry = { timer: null, wait: 2000 };
+      this.#listen();
+      this.#draw();
+    }
+
+    #listen() {
+      const { section } = this;
+      section.querySelectorAll("[data-verdict]").forEach((button) => {
+        button.addEventListener("click", () => this.change((ordering) => ordering.judge(button.dataset.verdict)));
+      });
+      this.cards.forEach((card) => {
+        const id = card.dataset.answer;
+        card.addEventListener("click", (event) => this.#pressedOn(id, event));
+        card.querySelector("select").addEventListener("change", ({ target }) => {
+          this.change((ordering) => (target.value ? ordering.setRank(id, Number(target.value)) : ordering.unplace(id)));
+        });
+      });
+      section.querySelector("[data-order]").addEventListener("click", (event) => {
+        const chip = event.target.closest("[data-chip]");
+        if (chip) this.pick(chip.dataset.chip);
+      });
+      section.querySelector("[data-undo]").addEventListener("click", (event) => {
+        if (!this.ordering.past.length) return; // nothing here to undo: the form takes back the last ranking
+        event.preventDefault();
+        this.change((ordering) => ordering.undo());
+      });
+      section.querySelector("[data-raw-all]").addEventListener("click", ({ currentTarget }) => {
+        const isRaw = currentTarget.getAttribute("aria-pressed") !== "true";
+        currentTarget.setAttribute("aria-pressed", isRaw);
+        section.querySelectorAll(".raw-text").forEach((details) => (details.open = isRaw));
+      });
+      this.form.addEventListener("submit", (event) => this.#submitting(event), true);
+      this.form.addEventListener("htmx:sendError", () => this.#sendAgain());
+    }
+
+    #pressedOn(id, event) {
+      const move = event.target.closest("[data-move]")?.dataset.move;
+      if (move === "equal") this.change((ordering) => ordering.tieWithAbove(id));
+      else if (move) this.change((ordering) => ordering.move(id, move === "up" ? -1 : 1));
+    }
+
+    change(act) {
+      act(this.ordering);
+      this.#draw();
+      this.keeping.save(this.ordering.draft());
+    }
+
+    pick(id) {
+      this.ordering.pick(id);
+      this.#draw();
+      this.#card(id).scrollIntoView({ block: "nearest" });
+    }
+
+    shortcut(event) {
+      const { key, shiftKey } = event.detail;
+      const { active } = this.ordering;
+      const letter = this.ids.find((id) => this.letters[id] === key.toUpperCase());
+      if (letter) this.pick(letter);
+      else if (active === null) return;
+      else if (/^[1-9]$/.test(key) && Number(key) <= this.ids.length) this.change((o) => o.setRank(active, Number(key)));
+      else if (shiftKey && key === "ArrowUp") this.change((o) => o.move(active, -1));
+      else if (shiftKey && key === "ArrowDown") this.change((o) => o.move(active, 1));
+      else if (key === "=") this.change((o) => o.tieWithAbove(active));
+      else return;
+      event.preventDefault();
+    }
+
+    #submitting(event) {
+      this.form.elements.active_seconds.value = this.keeping.activeSeconds;
+      if (this.ordering.isComplete) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      const names = this.ordering.unplaced.map((id) => this.letters[id]).join(", ");
+      this.#say(`Not placed yet: ${names}. ${this.#question()}`);
+      this.section.querySelector("[data-question]").classList.add("is-urgent");
+    }
+
+    // The form carries its submission's id, so that a ranking sent twice is stored once.
+    #sendAgain() {
+      this.#problem("No connection. Your ranking is kept in this browser and is sent again by itself.");
+      clearTimeout(this.retry.timer);
+      const send = () => this.form.isConnected && this.form.requestSubmit();
+      this.retry.timer = setTimeout(send, this.retry.wait);
+      this.retry.wait = Math.min(2 * this.retry.wait, 30_000);
+    }
+
+    #draw() {
+      const { ordering } = this;
+      const ranks = ordering.ranks();
+      for (const id of this.ids) this.#drawCard(id, ranks[id]);
+      const strip = this.section.querySelector("[data-order]");
+      Tray.draw(strip, ordering, this.letters);
+      const handles = this.section.querySelectorAll("[data-handle]");
+      Tray.letDrag(strip, handles, (groups) => (groups ? this.change((o) => o.arrange(groups)) : this.#draw()));
+      this.#drawQuestion();
+      this.#say(this.#question());
+    }
+
+    #drawCard(id, rank) {
+      const card = this.#card(id);
+      const isPlacing = id === this.ordering.candidate;
+      const badge = card.querySelector("[data-badge]");
+      card.classList.toggle("is-active", id === this.ordering.active);
+      card.classList.toggle("is-rival", id === this.ordering.rival);
+      badge.classList.toggle("accent", Boolean(rank));
+      badge.textContent = rank ? word(rank) + (this.ordering.isTied(id) ? " =" : "") : isPlacing ? "placing" : "not placed";
+      card.querySelector("select").value = rank ?? "";
+      card.querySelectorAll("[data-move]").forEach((button) => (button.disabled = !rank));
+    }
+
+    #drawQuestion() {
+      const { candidate, rival, isComplete } = this.ordering;
+      const question = this.section.querySelector("[data-question]");
+      question.textContent = this.#question();
+      question.classList.remove("is-urgent");
+      this.section.querySelector("[data-verdicts]").hidden = candidate === null;
+      if (candidate !== null) {
+        this.section.querySelector("[data-better]").textContent = `${this.letters[candidate]} is better`;
+        this.section.querySelector("[data-worse]").textContent = `${this.letters[rival]} is better`;
+      }
+      this.section.querySelector("[data-submit]").setAttribute("aria-disabled", !isComplete);
+      const isLocal = this.ordering.past.length > 0;
+      this.section.querySelector("[data-undo]").title = isLocal ? "Undo the last step" : "Take back your last ranking";
+    }
+
+    #question() {
+      const { candidate, rival, selected, isComplete } = this.ordering;
+      if (candidate !== null) return `Is ${this.letters[candidate]} better than ${this.letters[rival]}?`;
+      if (selected !== null) return `Where does ${this.letters[selected]} belong?`;
+      return isComplete ? "All placed." : "";
+    }
+
+    #showKeeping(state, { secondsLeft } = {}) {
+      if (state === "tick") return this.#showHold(secondsLeft);
+      const texts = { saving: "saving", saved: "saved", waiting: "not saved yet, will retry" };
+      const place = document.querySelector("[data-saved]");
+      if (!place) return;
+      place.textContent = texts[state];
+      place.dataset.saved = state;
+    }
+
+    #showHold(seconds) {
+      const place = document.querySelector("[data-hold]");
+      if (!place) return;
+      const [minutes, rest] = [Math.floor(seconds / 60), String(seconds % 60).padStart(2, "0")];
+      place.textContent = seconds > 0 ? `held for you ${minutes}:${rest}` : "hold lapsed: submit soon";
+      place.classList.toggle("is-urgent", seconds < 60);
+    }
+
+    #problem(text) {
+      const notice = this.section.querySelector("[data-problem]");
+      notice.querySelector("p").textContent = text;
+      notice.hidden = false;
+      notice.scrollIntoView({ block: "nearest" });
+    }
+
+    #say(text) {
+      document.getElementById("desk-live").textContent = text;
+    }
+
+    #card(id) {
+      return this.section.querySelector(`[data-answer="${id}"]`);
+    }
+  }
+
+  function start() {
+    const section = document.getElementById("task");
+    if (desk?.section === section) return;
+    desk?.keeping.end({ forget: desk.section.dataset.assignment !== section?.dataset.assignment });
+    desk = section?.dataset.assignment ? new Desk(section) : null;
+  }
+
+  htmx.onLoad(() => start());
+  document.addEventListener("shortcut", (event) => desk?.shortcut(event));
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.target.id === "task") document.querySelector("#task [data-focus]")?.focus({ preventScroll: true });
+  });
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (detail.target.id !== "task" || !detail.xhr.response) return;
+    const isDesk = detail.xhr.response.includes('id="task"');
+    if (isDesk && detail.xhr.status === 404) Object.assign(detail, { shouldSwap: true, isError: false });
+    if (isDesk || !detail.shouldSwap) return;
+    detail.shouldSwap = false; // another page came, such as the sign-in: go there, the draft stays
+    location.assign(detail.xhr.responseURL);
+  });
+})();

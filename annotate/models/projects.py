@@ -113,6 +113,8 @@ class Labeler(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="labelers")
     user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="labelers")
     pseudonym = models.CharField(max_length=100, default=new_pseudonym)
+    queue_priority = models.IntegerField(null=True, blank=True, help_text="How far they are in the queue of tasks.")
+    queue_task = models.BigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=now)
 
     class Meta:

@@ -160,6 +160,7 @@ class Assignment(models.Model):
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["lease_until"], condition=Q(state="open"), name="open_assignments_by_lease"),
+            models.Index(fields=["labeler", "-id"], condition=Q(state="lapsed"), name="lapsed_assignments_of_labeler"),
         ]
 
     def __str__(self) -> str:

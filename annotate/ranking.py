@@ -1,0 +1,89 @@
+"""What a ranking means. Pure: ranks in, comparisons out.
+
+`ranks` gives each answer, by its id or its place, a rank: 1 is best, equal ranks are a tie, and the next rank counts
+all the answers before it (competition style: 1, 2, 2, 4)."""
+
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple, TypeVar
+
+LEAST_ANSWERS = 2
+MOST_AT_THE_DESK = 9
+MOST_ON_IMPORT = 16
+
+A = TypeVar("A", bound=Hashable)
+
+
+class InvalidRanking(ValueError):
+    """These ranks are not a ranking of these answers."""
+
+
+class Pair(NamedTuple):
+    """One answer beats another; in a tie the one that sorts first stands first."""
+
+    chosen: Any
+    rejected: Any
+    tie: bool
+
+
+def check(ranks: Mapping[A, int], answers: Collection[A] | None = None) -> Mapping[A, int]:
+    """The ranks as they are, if they rank exactly these answers, competition style. Raises InvalidRanking."""
+    if answers is not None:
+        _check_answers(ranks, answers)
+    if len(ranks) < LEAST_ANSWERS:
+        raise InvalidRanking("Order at least two answers, or skip the task.")
+    if len(ranks) > MOST_ON_IMPORT:
+        raise InvalidRanking(f"{len(ranks)} answers are too many for one ranking: at most {MOST_ON_IMPORT}.")
+    if any(type(rank) is not int or rank < 1 for rank in ranks.values()):
+        raise InvalidRanking("A rank is a whole number from 1 on; 1 is best.")
+    for rank in ranks.values():
+        before = sum(other < rank for other in ranks.values())
+        if rank != before + 1:
+            raise InvalidRanking(
+                f"Rank {rank} does not fit: {before} answers stand before it, so it is {before + 1}. "
+                "After a tie the next ranks are left out: 1, 2, 2, 4."
+            )
+    return ranks
+
+
+def from_groups(groups: Sequence[Sequence[A]]) -> dict[A, int]:
+    """Best group first, a tie within a group: [[a], [b, c], [d]] is a 1, b 2, c 2, d 4. Empty groups do not count."""
+    ranks: dict[A, int] = {}
+    for group in groups:
+        rank = len(ranks) + 1
+        for answer in group:
+            if answer in ranks:
+                raise InvalidRanking("An answer stands in two places. Give each answer one place.")
+            ranks[answer] = rank
+    return ranks
+
+
+def to_groups(ranks: Mapping[A, int]) -> list[list[A]]:
+    """The inverse of from_groups. Within a tie the order of `ranks` stays."""
+    return [[answer for answer in ranks if ranks[answer] == rank] for rank in sorted(set(ranks.values()))]
+
+
+def from_any_ranks(ranks: Mapping[A, float]) -> dict[A, int]:
+    """Competition ranks of answers that were ranked in another style: dense 1, 2, 2, 3, or average 1, 2.5, 2.5, 4."""
+    return {answer: 1 + sum(other < rank for other in ranks.values()) for answer, rank in ranks.items()}
+
+
+def comparisons(ranks: Mapping[A, int]) -> list[Pair]:
+    """Every pair that the ranks imply, K (K - 1) / 2 of them. Ties too, the smaller answer first."""
+    pairs = []
+    for one, other in combinations(sorted(ranks), 2):  # type: ignore[type-var]
+        worse_first = ranks[one] > ranks[other]
+        chosen, rejected = (other, one) if worse_first else (one, other)
+        pairs.append(Pair(chosen, rejected, tie=ranks[one] == ranks[other]))
+    return pairs
+
+
+def _check_answers(ranks: Mapping[A, int], answers: Collection[A]) -> None:
+    missing = len(set(answers) - set(ranks))
+    if missing:
+        raise InvalidRanking(
+            f"{missing} of {len(set(answers))} answers {'has' if missing == 1 else 'have'} no place yet. "
+            "Give every answer a place; equally good ones may share one."
+        )
+    if set(ranks) - set(answers):
+        raise InvalidRanking("The ranking holds an answer that is not in this task. Load the page again.")

@@ -1,3 +1,27 @@
-from django.urls import URLPattern
+"""Addresses of annotate's pages. The desk's stand here too."""
 
-urlpatterns: list[URLPattern] = []
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+
+from annotate.views import accounts, members, projects, prompts, rankings
+
+urlpatterns = [
+    path("sign-in/", accounts.SignIn.as_view(), name="sign_in"),
+    path("sign-in/<str:secret>", accounts.sign_in_link, name="sign_in_link"),
+    path("sign-out/", LogoutView.as_view(), name="sign_out"),
+    path("account/", accounts.account, name="account"),
+    path("password/", accounts.password, name="password"),
+    path("projects/", projects.projects, name="projects"),
+    path("projects/new", projects.project_new, name="project_new"),
+    path("projects/<slug:slug>/settings", projects.project_settings, name="project_settings"),
+    path("projects/<slug:slug>/guidelines", projects.guidelines, name="guidelines"),
+    path("projects/<slug:slug>/members", members.members, name="members"),
+    path("projects/<slug:slug>/members/<int:pk>", members.member, name="member"),
+    path("projects/<slug:slug>/members/<int:pk>/link", members.member_link, name="member_link"),
+    path("projects/<slug:slug>/members/<int:pk>/remove", members.member_remove, name="member_remove"),
+    path("projects/<slug:slug>/prompts/", prompts.prompts, name="prompts"),
+    path("projects/<slug:slug>/prompts/<int:pk>", prompts.prompt, name="prompt"),
+    path("projects/<slug:slug>/rankings/", rankings.rankings, name="rankings"),
+    path("projects/<slug:slug>/rankings/<int:pk>", rankings.ranking, name="ranking"),
+    path("projects/<slug:slug>/my-work", rankings.my_work, name="my_work"),
+]

@@ -2,6 +2,10 @@
 
 from django.urls import include, path
 
+from config import health
+
 urlpatterns = [
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
     path("", include("annotate.urls")),
 ]

@@ -1,0 +1,94 @@
+"""Forms of annotate's pages. What they refuse is shown beside the field."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.utils.text import slugify
+
+from annotate.models import Membership, Project, Snapshot, User
+
+
+class AccountForm(forms.ModelForm):
+    """What others see. People sign in with their user name, which stays."""
+
+    first_name = forms.CharField(label="Name", max_length=150, required=False, help_text="Shown beside your work.")
+
+    class Meta:
+        model = User
+        fields: ClassVar[list[str]] = ["first_name"]
+
+
+class ProjectForm(forms.ModelForm):
+    slug = forms.SlugField(
+        label="Address",
+        required=False,
+        max_length=60,
+        help_text="Stands in the project's links and cannot change later. Left empty, it is made of the name.",
+    )
+
+    class Meta:
+        model = Project
+        fields: ClassVar[list[str]] = ["name", "slug", "description", "purpose", "rankings_wanted"]
+        widgets: ClassVar[dict[str, Any]] = {
+            "description": forms.Textarea(attrs={"rows": 3}),
+            "purpose": forms.RadioSelect,
+        }
+        labels: ClassVar[dict[str, str]] = {"rankings_wanted": "Rankings a task"}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        slug = cleaned.get("slug") or slugify(cleaned.get("name", ""))[:60]
+        if slug in ("", "new"):
+            self.add_error("slug", "Write an address of letters, digits and hyphens.")
+        elif Project.objects.filter(slug=slug).exists():
+            self.add_error("slug", f"There is a project at “{slug}” already. Choose another address.")
+        cleaned["slug"] = slug
+        return cleaned
+
+
+class SettingsForm(forms.ModelForm):
+    class Meta:
+        model = Project
+        fields: ClassVar[list[str]] = ["name", "description", "rankings_wanted"]
+        widgets: ClassVar[dict[str, Any]] = {"description": forms.Textarea(attrs={"rows": 3})}
+        labels: ClassVar[dict[str, str]] = {"rankings_wanted": "Rankings a task"}
+        help_texts: ClassVar[dict[str, str]] = {
+            "rankings_wanted": "How many people rank each task. A change holds for tasks made from now on.",
+        }
+
+
+class GuidelinesForm(forms.Form):
+    based_on = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+    """The newest version when the writing began, so that nobody's change is written over unseen."""
+    text = forms.CharField(
+        label="Guidelines",
+        max_length=50_000,
+        widget=forms.Textarea(attrs={"rows": 18}),
+        help_text="Markdown. Labelers see the newest version beside their task; each ranking keeps the version it saw.",
+    )
+
+
+class MemberForm(forms.Form):
+    name = forms.CharField(
+        label="User name",
+        max_length=150,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+        validators=[UnicodeUsernameValidator()],
+        help_text="What they will sign in with. A new name makes a new account.",
+    )
+    role = forms.ChoiceField(choices=Membership.Role.choices, initial=Membership.Role.LABELER)
+
+    def clean_name(self) -> str:
+        return User.normalize_username(self.cleaned_data["name"])
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=Membership.Role.choices, widget=forms.RadioSelect)
+
+
+class FreezeForm(forms.Form):
+    kind = forms.ChoiceField(choices=Snapshot.Kind.choices, initial=Snapshot.Kind.RANKINGS, widget=forms.RadioSelect)
+    purpose = forms.ChoiceField(
+        choices=Snapshot.Purpose.choices, initial=Snapshot.Purpose.TRAINING, widget=forms.RadioSelect
+    )

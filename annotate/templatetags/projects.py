@@ -1,0 +1,71 @@
+"""What every page of a project shows: the way back to it, and tabs to its other pages."""
+
+from typing import Any
+
+from django import template
+from django.urls import NoReverseMatch, reverse
+
+from annotate.models import Membership, Project
+from annotate.ranking import to_groups
+from annotate.roles import at_least, role_in
+
+register = template.Library()
+
+Role = Membership.Role
+TABS = [
+    ("project", "Overview", Role.LABELER),
+    ("rank", "Rank", Role.LABELER),
+    ("my_work", "My work", Role.LABELER),
+    ("prompts", "Prompts", Role.REVIEWER),
+    ("rankings", "Rankings", Role.REVIEWER),
+    ("snapshots", "Snapshots", Role.RESEARCHER),
+    ("guidelines", "Guidelines", Role.LABELER),
+    ("members", "Members", Role.ADMIN),
+    ("project_settings", "Settings", Role.ADMIN),
+]
+
+
+@register.inclusion_tag("annotate/_project_tabs.html", takes_context=True)
+def project_tabs(context: template.Context, project: Project) -> dict[str, Any]:
+    """Links to the pages of a project that this person may open; nothing where no app offers the page."""
+    request = context["request"]
+    role = getattr(request, "role", None) or role_in(request.user, project)
+    tabs = []
+    for name, label, wanted in TABS:
+        if role is None or not at_least(role, wanted):
+            continue
+        try:
+            href = reverse(name, args=[project.slug])
+        except NoReverseMatch:
+            continue
+        current = request.path == href if name == "project" else request.path.startswith(href)
+        tabs.append({"href": href, "label": label, "current": current})
+    return {"project": project, "tabs": tabs}
+
+
+@register.inclusion_tag("annotate/_project_crumbs.html")
+def project_crumbs(project: Project) -> dict[str, Any]:
+    return {"project": project}
+
+
+@register.filter
+def order_of(ranks: list[int]) -> list[list[str]]:
+    """[1, 2, 2] as [["A"], ["B", "C"]]: the letters of the answers, best first, ties together."""
+    return to_groups({chr(ord("A") + position): rank for position, rank in enumerate(ranks)})
+
+
+@register.filter
+def duration(seconds: int) -> str:
+    """95 as 1 min 35 s."""
+    minutes, rest = divmod(seconds, 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+@register.simple_tag(takes_context=True)
+def keyset_query(context: template.Context, **key: int) -> str:
+    """This page's query with another place in the list."""
+    query = context["request"].GET.copy()
+    for name in ("before", "after"):
+        query.pop(name, None)
+    query.update({name: str(value) for name, value in key.items()})
+    return f"?{query.urlencode()}"

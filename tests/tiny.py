@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, LlamaConfig, PretrainedConfig, PreTrainedTokenizerFast
 
 ROLES = ["<|system|>", "<|user|>", "<|assistant|>"]
 END, PAD = "<|end|>", "<|pad|>"
@@ -41,12 +41,14 @@ def config(**changes: object) -> LlamaConfig:
     return LlamaConfig(**(settings | changes))
 
 
-def causal_lm(folder: Path, *, seed: int = 0, **changes: object) -> Path:
-    """Save a tiny language model into the folder, as a standard transformers folder, and return the folder."""
+def causal_lm(folder: Path, *, seed: int = 0, architecture: PretrainedConfig | None = None, **changes: object) -> Path:
+    """Save a tiny language model into the folder, as a standard transformers folder, and return the folder.
+
+    It is a Llama with these changes to `config()`, or has any other architecture."""
     words = tokenizer()
+    made = architecture or config(**changes)
+    made.eos_token_id, made.pad_token_id, made.bos_token_id = words.eos_token_id, words.pad_token_id, None
     torch.manual_seed(seed)
-    made = config(eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id, bos_token_id=None, **changes)
-    model = LlamaForCausalLM(made)
-    model.save_pretrained(folder)
+    AutoModelForCausalLM.from_config(made).save_pretrained(folder)
     words.save_pretrained(folder)
     return folder

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss as oracle_log_loss
+
+from rewards import metrics
+
+
+def test_equal_rewards_count_half():
+    assert metrics.accuracy([2.0, -1.0, 0.0, 0.5]) == pytest.approx((1 + 0 + 0.5 + 1) / 4)
+
+
+def test_log_loss_of_a_model_that_knows_nothing_is_log_two():
+    assert metrics.log_loss([0.0, 0.0]) == pytest.approx(np.log(2))
+
+
+def test_log_loss_is_what_scikit_learn_says():
+    differences = np.array([1.5, -0.3, 0.0, 4.0])
+    chances = 1 / (1 + np.exp(-differences))
+    assert metrics.log_loss(differences) == pytest.approx(oracle_log_loss([1, 1, 1, 1], chances, labels=[0, 1]))
+
+
+def test_log_loss_of_a_huge_mistake_is_finite():
+    assert metrics.log_loss([-1e4]) == pytest.approx(1e4)
+
+
+def test_the_interval_of_single_pairs_is_that_of_a_share():
+    hits = [1.0] * 60 + [0.0] * 40
+    low, high = metrics.clustered_interval(hits, [str(n) for n in range(100)])
+    assert low == pytest.approx(0.6 - 1.96 * 0.049, abs=0.01)
+    assert high == pytest.approx(0.6 + 1.96 * 0.049, abs=0.01)
+
+
+def test_pairs_that_stand_and_fall_together_widen_the_interval():
+    hits = [float(n % 10 < 6) for n in range(10) for _ in range(10)]  # ten conversations of ten equal pairs
+    low, high = metrics.clustered_interval(hits, [str(n) for n in range(10) for _ in range(10)])
+    single_low, single_high = metrics.clustered_interval(hits, [str(n) for n in range(100)])
+    assert high - low > 2.5 * (single_high - single_low)
+
+
+def test_the_interval_is_the_same_every_time():
+    hits, roots = [1.0, 0.0, 1.0, 1.0], ["a", "b", "c", "c"]
+    assert metrics.clustered_interval(hits, roots) == metrics.clustered_interval(hits, roots)
+
+
+def test_one_conversation_gives_no_interval():
+    assert metrics.clustered_interval([1.0, 0.0], ["a", "a"]) is None

@@ -1,0 +1,43 @@
+import pytest
+
+from rewards.specs import InvalidSpec, RewardSpec, ScoreSpec, describe
+
+
+def test_a_spec_survives_its_json():
+    spec = RewardSpec(base="/models/sft", epochs=2, learning_rate=1e-4)
+    assert RewardSpec.from_json(spec.to_json()) == spec
+
+
+def test_an_unknown_setting_is_refused_by_name():
+    with pytest.raises(InvalidSpec, match="learning_rat'"):
+        RewardSpec.from_json({"base": "/m", "learning_rat": 1e-4})
+
+
+def test_a_missing_folder_is_named():
+    with pytest.raises(InvalidSpec, match="'reward_model' is missing"):
+        ScoreSpec.from_json({})
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"warmup": 1.5}, "warmup must be at most 1"),
+        ({"learning_rate": float("nan")}, "learning_rate must be at least"),
+        ({"precision": "float16"}, "precision must be one of float32, bfloat16"),
+        ({"seed": 1.5}, "seed must be a whole number"),
+        ({"epochs": True}, "epochs must be a whole number"),
+        ({"learning_rate": "fast"}, "learning_rate must be a number"),
+        ({"base": ""}, "base must name a folder"),
+    ],
+)
+def test_a_setting_out_of_bounds_is_refused_with_a_sentence(settings, words):
+    with pytest.raises(InvalidSpec, match=words):
+        RewardSpec.from_json({"base": "/m"} | settings)
+
+
+def test_a_form_can_be_built_from_a_spec():
+    fields = {field.name: field for field in describe(RewardSpec)}
+    assert "base" not in fields
+    assert fields["precision"].metadata["choices"] == ("float32", "bfloat16")
+    assert all(field.metadata["label"] and field.metadata["help"] for field in fields.values())

@@ -1,0 +1,190 @@
+"""What a launch is refused for: early, in a sentence, before a row is made or a minute of a device is spent."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
+
+from annotate.models import AnswerBatch, Project, Prompt, Snapshot, User
+from rewards.models import RewardModel
+from rewards.specs import InvalidSpec
+from training.folders import UnusableFolder, check_model_source
+from training.models import Policy
+from training.specs import KINDS
+
+Inputs = dict[str, Any]
+Row = TypeVar("Row", bound=Model)
+TESTS_ONLY = "it is for tests, and training on it would make every later test worthless. Freeze one for training."
+
+
+class Refused(ValueError):
+    """A job that cannot be done as asked. The text says what is wrong and what to do."""
+
+
+def full_settings(kind: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Every setting of the kind, defaults spelled out, without the folders that only a worker fills in.
+
+    Raises InvalidSpec."""
+    spec = KINDS[kind].spec
+    folders = folder_fields(kind)
+    for name in folders:
+        if name in settings:
+            raise InvalidSpec(f"{name} is a folder that the worker fills in: it is no setting.")
+    complete = spec.from_json({**dict.fromkeys(folders, "/"), **settings}).to_json()
+    return {name: value for name, value in complete.items() if name not in folders}
+
+
+def folder_fields(kind: str) -> list[str]:
+    return [one.name for one in fields(KINDS[kind].spec) if one.metadata.get("folder")]
+
+
+def checked_inputs(kind: str, project: Project | None, user: User | None, inputs: Inputs) -> Inputs:
+    """The inputs in full, if a job of this kind may work on them in this project. Raises Refused."""
+    check, known = CHECKS[kind]
+    for name in inputs:
+        if name not in known:
+            raise Refused(f"A {kind} job has no input {name!r}; it has {', '.join(known)}.")
+    if kind != "convert" and project is None:
+        raise Refused(f"A {kind} job belongs to a project: name one.")
+    return check(project, user, dict(inputs))
+
+
+def chosen_prompts(project: Project, inputs: Inputs) -> QuerySet[Prompt]:
+    """The prompts that a job answers: the named ones, or those of a split."""
+    prompts = Prompt.objects.filter(project=project).order_by("id")
+    if inputs.get("prompts") is not None:
+        return prompts.filter(pk__in=inputs["prompts"])
+    return prompts.filter(split=inputs["split"])
+
+
+def check_for_training(snapshot: Snapshot) -> None:
+    """Raises Refused for what must never enter training."""
+    if snapshot.kind != Snapshot.Kind.RANKINGS:
+        raise Refused(f"{snapshot} holds no rankings: a reward model learns from a snapshot of rankings.")
+    if snapshot.purpose != Snapshot.Purpose.TRAINING:
+        raise Refused(f"{snapshot} was frozen for testing: {TESTS_ONLY}")
+    if snapshot.project.purpose != Project.Purpose.TRAINING:
+        raise Refused(f"{snapshot.project} is an evaluation project: {TESTS_ONLY}")
+
+
+def _convert(project: Project | None, user: User | None, inputs: Inputs) -> Inputs:
+    if user is not None and not user.is_installation_admin:
+        raise Refused("Policies are shared by all projects: ask an installation admin to add one.")
+    source, name = Path(str(inputs.get("source", ""))), str(inputs.get("name", "")).strip()
+    if not source.is_absolute():
+        raise Refused(f"Name the model by its absolute path, not {str(source)!r}.")
+    if not source.exists():
+        raise Refused(f"There is no model at {source}: check the path.")
+    try:
+        check_model_source(source)
+    except UnusableFolder as problem:
+        raise Refused(str(problem)) from None
+    if not name:
+        raise Refused("Name the policy.")
+    if Policy.objects.filter(name=name).exists():
+        raise Refused(f"There is a policy named {name} already: choose another name.")
+    return {"source": str(source), "name": name, "description": str(inputs.get("description", "") or "")}
+
+
+def _sample(project: Project, user: User | None, inputs: Inputs) -> Inputs:
+    policy = _find(Policy.objects.all(), inputs.get("policy"), "policy")
+    chosen = _prompts(project, inputs)
+    name = str(inputs.get("name") or policy.name)
+    return {"policy": policy.pk, **chosen, "for_ranking": bool(inputs.get("for_ranking", False)), "name": name[:200]}
+
+
+def _best_of_n(project: Project, user: User | None, inputs: Inputs) -> Inputs:
+    reward_model = _reward_model(project, inputs)
+    return {**_sample(project, user, inputs), "name": str(inputs.get("name") or "")[:200], **reward_model}
+
+
+def _reward(project: Project, user: User | None, inputs: Inputs) -> Inputs:
+    snapshot = _find(Snapshot.objects.filter(project=project), inputs.get("snapshot"), "snapshot")
+    policy = _find(Policy.objects.all(), inputs.get("policy"), "policy")
+    check_for_training(snapshot)
+    if snapshot.counts.get("prompts", 2) < 2 or snapshot.counts.get("comparisons", 2) < 2:
+        raise Refused(
+            f"{snapshot} holds {snapshot.counts.get('comparisons')} comparisons of {snapshot.counts.get('prompts')} "
+            "prompts. Some are kept to test the model: rank at least two prompts, and freeze again."
+        )
+    name = str(inputs.get("name") or "").strip()[:120]
+    if name and RewardModel.objects.filter(project=project, name=name).exists():
+        raise Refused(f"{project} has a reward model named {name} already: choose another name.")
+    return {"snapshot": snapshot.pk, "policy": policy.pk, "name": name}
+
+
+def _score(project: Project, user: User | None, inputs: Inputs) -> Inputs:
+    reward_model = _reward_model(project, inputs)
+    if inputs.get("rows") is not None:
+        return {**reward_model, "rows": [_answer_row(row) for row in _list(inputs["rows"], "rows")]}
+    batch = _find(AnswerBatch.objects.filter(project=project), inputs.get("batch"), "answer batch")
+    if not batch.answers.exists():
+        raise Refused(f"{batch} has no answers yet: wait for them.")
+    return {**reward_model, "batch": batch.pk}
+
+
+def _answer_row(row: Any) -> Inputs:
+    """A row of a score box. Raises Refused unless it is messages that end with the user's, and answers."""
+    messages = row.get("prompt") if isinstance(row, dict) else None
+    answers = row.get("answers") if isinstance(row, dict) else None
+    whole = isinstance(messages, list) and all(
+        isinstance(one, dict) and isinstance(one.get("role"), str) and isinstance(one.get("content"), str)
+        for one in messages
+    )
+    if not whole or not messages or messages[-1]["role"] != "user":
+        raise Refused("A prompt is a list of messages, each with role and content, and ends with the user's.")
+    if not isinstance(answers, list) or not answers or not all(isinstance(text, str) for text in answers):
+        raise Refused("Give at least one answer, as text.")
+    return {"prompt": [{"role": one["role"], "content": one["content"]} for one in messages], "answers": answers}
+
+
+def _prompts(project: Project, inputs: Inputs) -> Inputs:
+    if inputs.get("prompts") is not None:
+        chosen: Inputs = {"prompts": sorted({_whole(one, "prompt") for one in _list(inputs["prompts"], "prompts")})}
+        found = chosen_prompts(project, chosen).count()
+        if found < len(chosen["prompts"]):
+            raise Refused(f"{len(chosen['prompts']) - found} of the chosen prompts are not in {project}.")
+    else:
+        chosen = {"split": str(inputs.get("split") or Prompt.Split.TRAIN)}
+        if chosen["split"] not in Prompt.Split.values:
+            raise Refused(f"There is no split {chosen['split']!r}; there are {', '.join(Prompt.Split.values)}.")
+    if not chosen_prompts(project, chosen).exists():
+        raise Refused(f"{project} has no such prompts to answer: import some first.")
+    return chosen
+
+
+def _reward_model(project: Project, inputs: Inputs) -> Inputs:
+    models = RewardModel.objects.filter(project=project)
+    return {"reward_model": _find(models, inputs.get("reward_model"), "reward model").pk}
+
+
+def _find(rows: QuerySet[Row], pk: Any, title: str) -> Row:
+    found = rows.filter(pk=_whole(pk, title)).first()
+    if found is None:
+        raise Refused(f"There is no {title} {pk} here.")
+    return found
+
+
+def _whole(value: Any, title: str) -> int:
+    if isinstance(value, bool) or not str(value).isdecimal():
+        raise Refused(f"Choose a {title}." if value in (None, "") else f"{value!r} is no id of a {title}.")
+    return int(value)
+
+
+def _list(value: Any, title: str) -> Sequence[Any]:
+    if not isinstance(value, (list, tuple)) or not value:
+        raise Refused(f"{title} must be a list with something in it.")
+    return value
+
+
+PROMPTS = ("prompts", "split", "for_ranking", "name")
+CHECKS: dict[str, tuple[Callable[[Any, User | None, Inputs], Inputs], tuple[str, ...]]] = {
+    "convert": (_convert, ("source", "name", "description")),
+    "sample": (_sample, ("policy", *PROMPTS)),
+    "reward": (_reward, ("snapshot", "policy", "name")),
+    "score": (_score, ("reward_model", "batch", "rows")),
+    "best_of_n": (_best_of_n, ("policy", "reward_model", *PROMPTS)),
+}
+"""For each kind the check, and the names of its inputs."""

@@ -1,0 +1,367 @@
+"""THE DOOR between rows and files: what a job reads is written from rows, and what it leaves becomes rows.
+
+For each kind: the folders its spec names, its inputs, the rows that exist from the first attempt on, the files whose
+lines become rows while they grow, and the rows that its finished output becomes."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from annotate import snapshots
+from annotate.desk_tasks import make_ranking_tasks
+from annotate.models import Answer, AnswerBatch, Project, Prompt, Snapshot, clean_text
+from rewards.models import RewardModel, Score
+from training.checks import Refused, check_for_training, chosen_prompts
+from training.folders import JobFolder, UnusableFolder, check_model_folder, check_model_source, inside, size_of
+from training.lifecycle import held
+from training.models import Fitting, Job, Policy, Sampling
+
+Row = dict[str, Any]
+HELDOUT_SHARE = 0.2
+"""Of the conversations in a snapshot: their rankings test the reward model and never train it."""
+CHUNK = 500
+
+
+class Inputs(NamedTuple):
+    """A file below inputs/, and its rows."""
+
+    name: str
+    rows: Iterable[Row]
+
+
+@dataclass(frozen=True)
+class Door:
+    paths: Callable[[Job], dict[str, Path]]
+    """The folder fields of the spec."""
+    inputs: Callable[[Job], Iterable[Inputs]] = lambda job: ()
+    begin: Callable[[Job], None] = lambda job: None
+    """Makes the rows that the output belongs to, in the held transaction; harmless when repeated."""
+    streams: dict[str, Callable[[Job, list[Row]], None]] = field(default_factory=dict)
+    """Files of the output and what stores their lines, in the held transaction; harmless when repeated."""
+    collect: Callable[[Job, Path], None] = lambda job, output: None
+    """Makes rows of the finished output, in the held transaction."""
+
+
+def prepare(job: Job, folder: JobFolder) -> None:
+    """Make the job folder ready for a runner. Raises Refused for rows that this job must not have, and Fenced.
+
+    A folder that is ready stays as it is: a later attempt goes on with the very same inputs."""
+    door = DOORS[job.kind]
+    folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths = {name: str(path) for name, path in door.paths(job).items()}
+    if not folder.spec.exists():
+        for name, rows in door.inputs(job):
+            folder.write_inputs(name, rows)
+        folder.write_spec({"kind": job.kind, **job.spec, **paths})
+    with held(job) as locked:
+        door.begin(locked)
+
+
+def streams(job: Job) -> list[str]:
+    """The files of the output whose lines are stored as they come."""
+    return list(DOORS[job.kind].streams)
+
+
+def store(job: Job, name: str, rows: list[Row]) -> None:
+    """Store new lines of a growing file. Call it within `held`."""
+    DOORS[job.kind].streams[name](job, rows)
+
+
+def collect(job: Job, output: Path) -> None:
+    """Make rows of a finished output, which lies at `output` now and will be the job's. Call it within `held`."""
+    DOORS[job.kind].collect(job, output)
+
+
+def scores(job: Job) -> list[list[float]]:
+    """What a finished score job says about the answers of each of its rows, in their order."""
+    return [row["scores"] for row in _lines(JobFolder(job.path).output / "scores.jsonl")]
+
+
+# convert
+
+
+def _source(job: Job) -> dict[str, Path]:
+    source = Path(job.inputs["source"])
+    check_model_source(source)
+    return {"source": source}
+
+
+def _collect_policy(job: Job, output: Path) -> None:
+    model = _model(output)
+    if Policy.objects.filter(name=job.inputs["name"]).exists():
+        raise Refused(f"There is a policy named {job.inputs['name']} by now: add this one under another name.")
+    config = _json(model / "config.json")
+    Policy.objects.create(
+        name=job.inputs["name"],
+        description=job.inputs["description"],
+        folder=f"jobs/{job.pk}/output/model",
+        job=job,
+        details={
+            "architecture": (config.get("architectures") or [""])[0],
+            "source": Path(job.inputs["source"]).name,
+            **_json(output / "metrics.json"),
+        },
+        size_bytes=size_of(model),
+    )
+
+
+# sample
+
+
+def _policy(job: Job) -> dict[str, Path]:
+    return {"policy": _standing(Policy.objects.get(pk=job.inputs["policy"]).path)}
+
+
+def _prompt_rows(job: Job) -> Iterator[Inputs]:
+    """The id is the external one: the same prompts and seed give the same answers in every installation."""
+    prompts = chosen_prompts(_project(job), job.inputs)
+    yield Inputs(
+        "prompts.jsonl",
+        (
+            {"id": prompt.external_id, "root": prompt.root, "split": prompt.split, "prompt": prompt.messages}
+            for prompt in prompts.iterator(CHUNK)
+        ),
+    )
+
+
+def _begin_sample(job: Job) -> None:
+    policy = Policy.objects.get(pk=job.inputs["policy"])
+    _batch_for(
+        job, policy, None, name=job.inputs["name"], source_name=policy.name,
+        answers_wanted=job.spec["answers"], for_ranking=job.inputs["for_ranking"],
+    )  # fmt: skip
+
+
+def _store_answers(job: Job, rows: list[Row]) -> None:
+    _store(job, _batch_of(job, scored=False), rows)
+
+
+# best_of_n: the pool and the winners are a batch each
+
+
+def _policy_and_reward_model(job: Job) -> dict[str, Path]:
+    return {**_policy(job), **_reward_model(job)}
+
+
+def _begin_best_of_n(job: Job) -> None:
+    policy = Policy.objects.get(pk=job.inputs["policy"])
+    reward_model = RewardModel.objects.get(pk=job.inputs["reward_model"])
+    size = job.spec["n"]
+    title = f"{policy.name} best of {size} by {reward_model.name}"
+    name = job.inputs["name"] or title
+    _batch_for(
+        job, policy, None, name=f"{name}: the {size} drawn"[:200], source_name=policy.name,
+        answers_wanted=size, for_ranking=job.inputs["for_ranking"],
+    )  # fmt: skip
+    _batch_for(job, policy, reward_model, name=name[:200], source_name=title[:200], answers_wanted=1, for_ranking=False)
+
+
+def _store_pool(job: Job, rows: list[Row]) -> None:
+    batch = _batch_of(job, scored=False)
+    _store(job, batch, rows)
+    values = {(row["prompt_id"], row["index"]): row["score"] for row in rows if row.get("score") is not None}
+    answers = batch.answers.filter(prompt__external_id__in={prompt for prompt, _ in values})
+    for answer in answers.select_related("prompt"):
+        value = values.get((answer.prompt.external_id, answer.index))
+        if value is not None:
+            _keep_scores(job.inputs["reward_model"], {answer.pk: value})
+
+
+def _store_winners(job: Job, rows: list[Row]) -> None:
+    """A winner is the only answer of its prompt in its batch, index 0; its place in the pool is kept beside it."""
+    winners = [
+        {**row, "index": 0, "metadata": {"drawn": row["index"], "score": row["score"]} if "score" in row else {}}
+        for row in rows
+    ]
+    _store(job, _batch_of(job, scored=True), winners)
+
+
+# reward
+
+
+def _base(job: Job) -> dict[str, Path]:
+    return {"base": _standing(Policy.objects.get(pk=job.inputs["policy"]).path)}
+
+
+def _ranking_rows(job: Job) -> Iterator[Inputs]:
+    """A snapshot's rankings, split by root. Each row is looked at again: what is for tests must never train."""
+    snapshot = Snapshot.objects.select_related("project").get(pk=job.inputs["snapshot"])
+    check_for_training(snapshot)
+    tests = Prompt.objects.filter(project=snapshot.project).exclude(split=Prompt.Split.TRAIN)
+    forbidden = set(tests.values_list("root", flat=True))
+    rows = list(snapshots.read(snapshot))
+    for row in rows:
+        if row["root"] in forbidden:
+            raise Refused(
+                f"Ranking {row['id']} of {snapshot} is of the conversation {row['root']}, whose prompts are for tests. "
+                "Freeze the rankings again: test prompts are left out."
+            )
+    train, heldout = snapshots.split(rows, seed=job.spec["seed"], heldout_share=HELDOUT_SHARE)
+    yield Inputs("train.jsonl", train)
+    yield Inputs("heldout.jsonl", heldout)
+
+
+def _collect_reward_model(job: Job, output: Path) -> None:
+    model, metrics = _model(output), _json(output / "metrics.json")
+    policy = Policy.objects.get(pk=job.inputs["policy"])
+    reward_model = RewardModel.objects.create(
+        project=_project(job),
+        snapshot_id=job.inputs["snapshot"],
+        name=_free_name(job, job.inputs["name"] or f"{policy.name} on {_short_hash(job)}"),
+        base_name=policy.name,
+        folder=f"jobs/{job.pk}/output/model",
+        accuracy=metrics.get("heldout_accuracy"),
+        accuracy_low=metrics.get("heldout_accuracy_low"),
+        accuracy_high=metrics.get("heldout_accuracy_high"),
+        log_loss=metrics.get("heldout_log_loss"),
+        metrics=metrics,
+        size_bytes=size_of(model),
+    )
+    Fitting.objects.create(reward_model=reward_model, base_policy=policy, job=job)
+
+
+# score
+
+
+def _reward_model(job: Job) -> dict[str, Path]:
+    return {"reward_model": _standing(RewardModel.objects.get(pk=job.inputs["reward_model"]).path)}
+
+
+def _answer_rows(job: Job) -> Iterator[Inputs]:
+    """A batch's answers, a row a prompt, or the rows that a person typed into a score box."""
+    if "rows" in job.inputs:
+        typed = ({"id": str(place), **row} for place, row in enumerate(job.inputs["rows"]))
+        yield Inputs("answers.jsonl", typed)
+    else:
+        yield Inputs("answers.jsonl", _rows_of_batch(AnswerBatch.objects.get(pk=job.inputs["batch"])))
+
+
+def _rows_of_batch(batch: AnswerBatch) -> Iterator[Row]:
+    """With each answer's id beside it: the batch may grow while the job runs."""
+    prompts = Prompt.objects.filter(answers__batch=batch).distinct().order_by("id")
+    for prompt in prompts.iterator(CHUNK):
+        answers = list(batch.answers.filter(prompt=prompt).order_by("index"))
+        yield {
+            "id": prompt.external_id,
+            "prompt": prompt.messages,
+            "answers": [answer.text for answer in answers],
+            "answer_ids": [answer.pk for answer in answers],
+            "source": batch.source_name,
+        }
+
+
+def _collect_scores(job: Job, output: Path) -> None:
+    if "rows" in job.inputs:
+        return
+    asked = _lines(job.path / "inputs" / "answers.jsonl")
+    for row, answer in zip(asked, _lines(output / "scores.jsonl"), strict=True):
+        _keep_scores(job.inputs["reward_model"], dict(zip(row["answer_ids"], answer["scores"], strict=True)))
+
+
+# shared
+
+
+def _batch_for(job: Job, policy: Policy, reward_model: RewardModel | None, **fields: Any) -> None:
+    """The batch of the job's answers, or its winners where a reward model chose them. Made once."""
+    if Sampling.objects.filter(job=job, reward_model=reward_model).exists():
+        return
+    batch = AnswerBatch.objects.create(
+        project=_project(job), source=AnswerBatch.Source.POLICY, settings=job.spec, **fields
+    )
+    Sampling.objects.create(batch=batch, policy=policy, reward_model=reward_model, job=job)
+
+
+def _batch_of(job: Job, *, scored: bool) -> AnswerBatch:
+    return AnswerBatch.objects.get(sampling__job=job, sampling__reward_model__isnull=not scored)
+
+
+def _store(job: Job, batch: AnswerBatch, rows: list[Row]) -> None:
+    """Lines of sampled answers into a batch. An answer that is there already stays as it is."""
+    names = {row["prompt_id"] for row in rows}
+    known = Prompt.objects.filter(project=_project(job), external_id__in=names)
+    prompts = dict(known.values_list("external_id", "pk"))
+    answers = [
+        Answer(
+            batch=batch,
+            prompt_id=prompts[row["prompt_id"]],
+            index=row["index"],
+            text=clean_text(row["text"]),
+            token_ids=row["token_ids"],
+            logprobs=row["logprobs"],
+            logprob=sum(row["logprobs"]),
+            finish_reason=row["finish_reason"],
+            seed=job.spec.get("seed"),
+            metadata=row.get("metadata", {}),
+        )
+        for row in rows
+        if row["prompt_id"] in prompts
+    ]
+    Answer.objects.bulk_create(answers, ignore_conflicts=True, batch_size=CHUNK)
+    if batch.for_ranking:
+        make_ranking_tasks(batch=batch)
+
+
+def _keep_scores(reward_model: int, values: dict[int, float]) -> None:
+    """The scores of the answers that are still there; a later score replaces an earlier one."""
+    there = Answer.objects.filter(pk__in=values).values_list("pk", flat=True)
+    Score.objects.bulk_create(
+        [Score(reward_model_id=reward_model, answer_id=answer, value=values[answer]) for answer in there],
+        update_conflicts=True,
+        unique_fields=["reward_model", "answer"],
+        update_fields=["value"],
+    )
+
+
+def _project(job: Job) -> Project:
+    """Only a convert job has none: a constraint says so."""
+    assert job.project is not None
+    return job.project
+
+
+def _standing(folder: Path) -> Path:
+    """A model's folder that is there and safe to load."""
+    check_model_folder(folder)
+    return folder
+
+
+def _model(output: Path) -> Path:
+    model = inside(output, "model")
+    check_model_folder(model)
+    return model
+
+
+def _free_name(job: Job, name: str) -> str:
+    """The name; where it was taken meanwhile, with the job's number: a finished fit is never thrown away."""
+    taken = RewardModel.objects.filter(project=_project(job), name=name).exists()
+    return f"{name[:100]} (job {job.pk})" if taken else name[:120]
+
+
+def _short_hash(job: Job) -> str:
+    return Snapshot.objects.get(pk=job.inputs["snapshot"]).short_hash
+
+
+def _json(path: Path) -> Row:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _lines(path: Path) -> Iterator[Row]:
+    if not path.is_file():
+        raise UnusableFolder(f"{path} is missing: run the job again.")
+    with path.open(encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
+
+
+DOORS = {
+    "convert": Door(paths=_source, collect=_collect_policy),
+    "sample": Door(paths=_policy, inputs=_prompt_rows, begin=_begin_sample, streams={"answers.jsonl": _store_answers}),
+    "reward": Door(paths=_base, inputs=_ranking_rows, collect=_collect_reward_model),
+    "score": Door(paths=_reward_model, inputs=_answer_rows, collect=_collect_scores),
+    "best_of_n": Door(
+        paths=_policy_and_reward_model,
+        inputs=_prompt_rows,
+        begin=_begin_best_of_n,
+        streams={"pool.jsonl": _store_pool, "answers.jsonl": _store_winners},
+    ),
+}

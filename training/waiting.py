@@ -1,0 +1,83 @@
+"""What a person asks of a job that is not done: when does it start, why not yet, how long will it take."""
+
+from datetime import timedelta
+
+from django.db.models import Count, Q
+from django.utils.timezone import now
+
+from training.models import Device, Job, Worker
+from training.workers import lifetime
+
+SOON = timedelta(seconds=10)
+
+
+def place_in_queue(job: Job) -> int | None:
+    """1 is the next; None if it does not wait."""
+    if job.state != Job.State.QUEUED:
+        return None
+    return 1 + _ahead(job)
+
+
+def why_waiting(job: Job) -> str:
+    """A sentence on why a queued job does not run yet; empty if it does not wait."""
+    if job.state != Job.State.QUEUED:
+        return ""
+    workers = Worker.objects.filter(queue=job.queue, seen_at__gt=now() - lifetime())
+    if not workers.exists():
+        return f"No worker takes {job.queue} now. It starts by itself as soon as one is up."
+    if not workers.filter(draining=False).exists():
+        return "The worker is shutting down. It starts by itself as soon as one is up again."
+    if job.devices_wanted:
+        sentence = _no_device(job, set(workers.values_list("host", flat=True)))
+        if sentence:
+            return sentence
+    ahead = _ahead(job)
+    if ahead:
+        return f"{ahead} {'job is' if ahead == 1 else 'jobs are'} ahead of it."
+    if job.published_at is None and now() - job.created_at > SOON:
+        return "The broker could not be reached when it was launched. A worker looks for it by itself within a minute."
+    return "It starts within seconds."
+
+
+def time_left(job: Job) -> timedelta | None:
+    """From the speed of this attempt; None while there is none yet."""
+    steps, since = job.progress.get("step"), job.progress.get("since")
+    if job.state != Job.State.RUNNING or not since or since.get("attempt") != job.attempt or steps is None:
+        return None
+    done, spent = steps - since["step"], job.progress["time"] - since["time"]
+    if done <= 0 or spent <= 0:
+        return None
+    return timedelta(seconds=max(0.0, (job.progress["total"] - steps) * spent / done))
+
+
+def _ahead(job: Job) -> int:
+    first = Q(priority__lt=job.priority) | Q(priority=job.priority, pk__lt=job.pk)
+    return Job.objects.filter(first, state=Job.State.QUEUED, queue=job.queue).count()
+
+
+def _no_device(job: Job, hosts: set[str]) -> str:
+    """Why no host has the devices that it wants; empty if one has."""
+    counts = list(
+        Device.objects.filter(host__in=hosts)
+        .values("host")
+        .annotate(all=Count("id"), free=Count("id", filter=Q(job=None)))
+    )
+    most = max((count["all"] for count in counts), default=0)
+    if most < job.devices_wanted:
+        return f"It wants {job.devices_wanted} devices on one host, and no host with a worker has more than {most}."
+    if any(count["free"] >= job.devices_wanted for count in counts):
+        return ""
+    holders = Job.objects.filter(state=Job.State.RUNNING, devices__host__in=hosts).distinct()
+    times = {holder: time_left(holder) for holder in holders}
+    known = {holder: left for holder, left in times.items() if left is not None}
+    first = min(known, key=lambda holder: known[holder]) if known else holders.first()
+    if first is None:
+        return ""
+    return f"The device is busy with job {first.pk}{_about(known.get(first))}."
+
+
+def _about(left: timedelta | None) -> str:
+    if left is None:
+        return ", which has not yet said for how long"
+    minutes = round(left.total_seconds() / 60)
+    return f" for about {minutes} min more" if minutes else " for less than a minute more"

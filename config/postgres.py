@@ -82,7 +82,7 @@ def start(home: Path, *, private: Path, password: str, log: Path, settings: Mapp
     account = _account(home)
     data, socket_folder = place(home), sockets(home, private)
     programs = _programs(version(data), account)
-    _clear_what_a_kill_left(data)
+    _clear_what_a_kill_left(data, socket_folder)
     if version(data) is None:
         _create(data, programs, account, password)
     command: list[str | Path] = [*account.prefix, programs / "postgres", "-D", data, "-k", socket_folder]
@@ -115,10 +115,10 @@ def _works_in(data: Path, pid: int) -> bool:
         return False
 
 
-def _clear_what_a_kill_left(data: Path) -> None:
-    """After a kill -9 of the postmaster its backends leave by themselves; then its pid file is nobody's.
+def _clear_what_a_kill_left(data: Path, socket_folder: Path) -> None:
+    """After a kill -9 of the postmaster its backends leave by themselves; then its lock files are nobody's.
 
-    It must go: Postgres would take any process that got the number in it for a living predecessor."""
+    They must go: Postgres would take any process that has the number in them, even a zombie, for its predecessor."""
     left: list[Process] = []
 
     def none_left() -> bool:
@@ -130,7 +130,8 @@ def _clear_what_a_kill_left(data: Path) -> None:
         for process in left:
             process.send(signal.SIGKILL)
         wait_until(none_left, 5)
-    (data / "postmaster.pid").unlink(missing_ok=True)
+    for file in (data / "postmaster.pid", *socket_folder.glob(".s.PGSQL.*")):
+        file.unlink(missing_ok=True)
 
 
 def _account(home: Path) -> Account:

@@ -136,11 +136,24 @@ def test_a_killed_service_comes_back_with_what_it_held(home, find: Callable[[Pat
     assert redis.Redis(unix_socket_path=str(_socket())).get("kept") == b"7"
 
 
-def test_a_pid_file_that_names_a_stranger_does_not_stop_postgres(home):
+def test_services_that_were_killed_with_the_process_that_started_them_come_back(home):
+    starter = user()
+    starter.stdout.readline()
+    processes = [_postmaster(home), valkey.running(_socket())]
+    starter.kill()
+    for process in processes:
+        process.send(signal.SIGKILL)
+    starter.wait()
+    assert embedded.ensure(postgres_settings=QUICK) == ["Postgres", "Valkey"]
+    assert ask("SELECT 1") == (1,)
+
+
+def test_lock_files_that_name_a_stranger_do_not_stop_postgres(home):
     embedded.ensure(postgres_settings=QUICK)
     embedded.leave()
     stranger = subprocess.Popen(["sleep", "60"])
-    (postgres.place(home) / "postmaster.pid").write_text(f"{stranger.pid}\n{home}\n\n5432\n\n\n\nready   \n")
+    for file in (postgres.place(home) / "postmaster.pid", _socket().parent / ".s.PGSQL.5432.lock"):
+        file.write_text(f"{stranger.pid}\n{home}\n\n5432\n\n\n\nready   \n")
     assert "Postgres" in embedded.ensure(postgres_settings=QUICK)
     assert ask("SELECT 1") == (1,)
     assert stranger.poll() is None

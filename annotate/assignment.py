@@ -7,7 +7,7 @@ Locks are taken in one order, assignments before tasks and smaller ids first; a 
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -143,10 +143,11 @@ def submit(
     submission_id: UUID,
     page_version: str = "",
     active_seconds: int = 0,
+    judged: Iterable[ranking.Pair] = (),
     now: datetime,
 ) -> Ranking:
-    """Store the ranking, a rank for each answer id, and all comparisons that it implies. Once for each submission_id:
-    a replay returns what the first one stored.
+    """Store the ranking, a rank for each answer id, and all comparisons that it implies, beside those that were judged
+    on the way. Once for each submission_id: a replay returns what the first one stored.
 
     Late is not lost: a lapsed assignment takes its slot again, or the ranking is kept with `surplus` set.
     Raises Stale, SubmissionConflict or ranking.InvalidRanking."""
@@ -174,7 +175,9 @@ def submit(
         page_version=page_version[:40],
         created_at=now,
     )
-    Comparison.objects.bulk_create(_comparisons(stored, held.task.prompt_id, ranks))
+    said = ranking.last_said(pair for pair in judged if {pair.chosen, pair.rejected} <= set(answers))
+    for kind, pairs in ((Comparison.Kind.IMPLIED, ranking.comparisons(ranks)), (Comparison.Kind.JUDGED, said)):
+        _compare(stored, held.task.prompt_id, kind, pairs)
     _finish(held, State.DONE, now)
     return stored
 
@@ -343,11 +346,11 @@ def _store(**fields: Any) -> Ranking:
         raise SubmissionConflict("This form was sent for another task. Load the page again.") from problem
 
 
-def _comparisons(stored: Ranking, prompt_id: int, ranks: Mapping[int, int]) -> list[Comparison]:
-    return [
-        Comparison(ranking=stored, prompt_id=prompt_id, chosen_id=chosen, rejected_id=rejected, tie=tie)
-        for chosen, rejected, tie in ranking.comparisons(ranks)
-    ]
+def _compare(stored: Ranking, prompt_id: int, kind: str, pairs: Iterable[ranking.Pair]) -> None:
+    Comparison.objects.bulk_create(
+        Comparison(ranking=stored, prompt_id=prompt_id, kind=kind, chosen_id=chosen, rejected_id=rejected, tie=tie)
+        for chosen, rejected, tie in pairs
+    )
 
 
 def _payload(held: Assignment, ranks: Mapping[int, int]) -> str:

@@ -3,7 +3,7 @@
 `ranks` gives each answer, by its id or its place, a rank: 1 is best, equal ranks are a tie, and the next rank counts
 all the answers before it (competition style: 1, 2, 2, 4)."""
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple, TypeVar
 
@@ -76,6 +76,17 @@ def comparisons(ranks: Mapping[A, int]) -> list[Pair]:
         chosen, rejected = (other, one) if worse_first else (one, other)
         pairs.append(Pair(chosen, rejected, tie=ranks[one] == ranks[other]))
     return pairs
+
+
+def last_said(judged: Iterable[Pair]) -> list[Pair]:
+    """One verdict a pair: who compares two answers again takes the first verdict back. Ties in order."""
+    verdicts: dict[frozenset[Any], Pair] = {}
+    for chosen, rejected, tie in judged:
+        if chosen == rejected:
+            raise InvalidRanking("An answer cannot be compared with itself.")
+        pair = Pair(*sorted((chosen, rejected)), tie) if tie else Pair(chosen, rejected, tie)
+        verdicts[frozenset((chosen, rejected))] = pair
+    return list(verdicts.values())
 
 
 def _check_answers(ranks: Mapping[A, int], answers: Collection[A]) -> None:

@@ -4,9 +4,8 @@ from uuid import uuid4
 import pytest
 from django.utils.timezone import now
 
-from annotate import assignment
+from annotate import assignment, ranking
 from annotate.models import Assignment, Comparison, Ranking
-from annotate.ranking import InvalidRanking
 from tests.factories import (
     make_assignment,
     make_guidelines,
@@ -107,6 +106,15 @@ def test_a_submit_stores_ranks_by_position_and_every_comparison(mia):
     }  # fmt: skip
 
 
+def test_what_was_judged_on_the_way_is_kept_beside_the_ranking_that_it_contradicts(mia):
+    turn = make_assignment(mia)
+    good, middling, _ = ranks_for(turn)
+    judged = [ranking.Pair(good, middling, False), ranking.Pair(middling, good, False), ranking.Pair(good, 0, False)]
+    stored = submit(turn, (1, 2, 3), judged=judged)
+    assert list(stored.comparisons.filter(kind="judged").values_list("chosen", "rejected")) == [(middling, good)]
+    assert stored.comparisons.filter(kind="implied", chosen=good, rejected=middling).exists()
+
+
 def test_a_double_submit_stores_one_ranking(mia):
     turn, key = make_assignment(mia), uuid4()
     assert submit(turn, key=key) == submit(turn, key=key)
@@ -137,7 +145,7 @@ def test_a_stale_page_cannot_rank_a_second_time(mia):
 def test_a_ranking_that_misses_an_answer_stores_nothing(mia):
     turn = make_assignment(mia)
     ranks = dict(list(ranks_for(turn).items())[:2])
-    with pytest.raises(InvalidRanking, match="1 of 3"):
+    with pytest.raises(ranking.InvalidRanking, match="1 of 3"):
         assignment.submit(assignment=turn, ranks=ranks, submission_id=uuid4(), now=NOW)
     turn.refresh_from_db()
     assert turn.state == "open" and not Ranking.objects.exists()
@@ -270,12 +278,12 @@ def test_a_skipped_task_cannot_be_submitted(mia):
 
 
 def test_undo_reopens_the_task_with_the_former_ranks(mia):
-    ranking = make_ranking(labeler=mia, ranks=(2, 1, 2))
+    withdrawn = make_ranking(labeler=mia, ranks=(2, 1, 2))
     turn = assignment.undo(labeler=mia, now=NOW)
-    answers = list(ranking.task.task_answers.values_list("answer_id", flat=True))
+    answers = list(withdrawn.task.task_answers.values_list("answer_id", flat=True))
     assert turn.draft == {"ranks": {str(answer): rank for answer, rank in zip(answers, (2, 1, 2), strict=True)}}
     assert (turn.state, slots(turn.task), claim(mia)) == ("open", 0, turn)
-    assert not Ranking.objects.standing().exists() and ranking.withdrawal.by == mia.user
+    assert not Ranking.objects.standing().exists() and withdrawn.withdrawal.by == mia.user
 
 
 def test_after_an_undo_another_ranking_can_be_given(mia):

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotate.ranking import InvalidRanking, Pair, check, comparisons, from_any_ranks, from_groups, to_groups
+from annotate.ranking import (
+    InvalidRanking,
+    Pair,
+    check,
+    comparisons,
+    from_any_ranks,
+    from_groups,
+    last_said,
+    to_groups,
+)
 
 answer_groups = st.permutations(range(6)).flatmap(
     lambda order: st.sets(st.integers(1, 5)).map(
@@ -77,6 +86,10 @@ def test_seventeen_answers_are_too_many():
 @pytest.mark.parametrize("ranks", [(1, 2, 2, 3), (1, 2.5, 2.5, 4), (0, 5, 5, 9), (1, 2, 2, 4)])
 def test_other_styles_of_ranks_become_competition_ranks(ranks):
     assert list(from_any_ranks(dict(enumerate(ranks))).values()) == [1, 2, 2, 4]
+
+
+def test_the_last_verdict_on_a_pair_stands_and_a_tie_is_in_order():
+    assert last_said([Pair(1, 2, False), Pair(3, 1, True), Pair(2, 1, False)]) == [Pair(2, 1, False), Pair(1, 3, True)]
 
 
 @given(answer_groups)

@@ -90,7 +90,7 @@ INSERT INTO annotate_assignment (project_id, labeler_id, task_id, state, lease_u
                                  skip_reason, skip_note, guidelines_version, created_at)
 SELECT %(project)s, %(labeler)s, slot.id, 'open', %(lease)s, '[]', '{{}}', 0, '', '',
        (SELECT max(version) FROM annotate_guidelines WHERE project_id = %(project)s), %(now)s
-FROM slot RETURNING id, task_id
+FROM slot RETURNING id
 """  # noqa: S608  put together from the constants above; every value is a parameter
 HEAD = 256
 
@@ -236,8 +236,12 @@ def release_lapsed(now: datetime, *, project: int | None = None) -> int:
 
 
 def _resume(labeler: Labeler, now: datetime) -> Assignment | None:
-    labeler.assignments.open().update(lease_until=_lease(now))
-    return labeler.assignments.open().select_related("task__prompt").first()
+    turn = labeler.assignments.open().select_related("task__prompt").first()
+    if turn is None:
+        return None
+    turn.lease_until = _lease(now)
+    renewed = labeler.assignments.open().filter(pk=turn.pk).update(lease_until=turn.lease_until)
+    return turn if renewed else None
 
 
 @transaction.atomic
@@ -254,7 +258,6 @@ def _reopen_one(labeler: Labeler, now: datetime) -> Assignment | None:
         return None
 
 
-@transaction.atomic
 def _take_next(labeler: Labeler, now: datetime) -> Assignment | None:
     values: dict[str, Any] = {
         "project": labeler.project_id, "labeler": labeler.pk, "lease": _lease(now), "now": now, "head": HEAD,
@@ -263,13 +266,17 @@ def _take_next(labeler: Labeler, now: datetime) -> Assignment | None:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(_TAKE_NEXT, values)
             row = cursor.fetchone()
+            return None if row is None else _with_order(row[0])
     except IntegrityError:  # another tab of this labeler was faster; the slot went back with the savepoint
         return None
-    if row is None:
-        return None
-    order = pairing.shown_order(_answer_ids(row[1]), task=row[1], labeler=labeler.pk)
-    Assignment.objects.filter(pk=row[0]).update(order=order)
-    return Assignment.objects.select_related("task__prompt").get(pk=row[0])
+
+
+def _with_order(assignment_id: int) -> Assignment:
+    turn = Assignment.objects.select_related("task__prompt").get(pk=assignment_id)
+    task_id = _task_id(turn)
+    turn.order = pairing.shown_order(_answer_ids(task_id), task=task_id, labeler=turn.labeler_id)
+    turn.save(update_fields=["order"])
+    return turn
 
 
 def _other_tab_was_first(labeler: Labeler) -> bool:

@@ -3,13 +3,36 @@
 from typing import Any, ClassVar
 
 from django import forms
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.utils.text import slugify
 
 from annotate.models import Membership, Project, Snapshot, User
 
 
-class AccountForm(forms.ModelForm):
+class Labelled:
+    """Labels as they are written: Django would end each with a colon."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **({"label_suffix": ""} | kwargs))
+
+
+class SignInForm(Labelled, AuthenticationForm):
+    error_messages: ClassVar[dict[str, str]] = {
+        "invalid_login": "This name and password do not belong together. Capital letters count.",
+        "inactive": "This account is closed. Ask an admin.",
+    }
+
+
+class SetPassword(Labelled, SetPasswordForm):
+    """For whoever came by a link."""
+
+
+class ChangePassword(Labelled, PasswordChangeForm):
+    """For whoever knows the old one."""
+
+
+class AccountForm(Labelled, forms.ModelForm):
     """What others see. People sign in with their user name, which stays."""
 
     first_name = forms.CharField(label="Name", max_length=150, required=False, help_text="Shown beside your work.")
@@ -19,7 +42,7 @@ class AccountForm(forms.ModelForm):
         fields: ClassVar[list[str]] = ["first_name"]
 
 
-class ProjectForm(forms.ModelForm):
+class ProjectForm(Labelled, forms.ModelForm):
     slug = forms.SlugField(
         label="Address",
         required=False,
@@ -47,7 +70,7 @@ class ProjectForm(forms.ModelForm):
         return cleaned
 
 
-class SettingsForm(forms.ModelForm):
+class SettingsForm(Labelled, forms.ModelForm):
     class Meta:
         model = Project
         fields: ClassVar[list[str]] = ["name", "description", "rankings_wanted"]
@@ -58,7 +81,7 @@ class SettingsForm(forms.ModelForm):
         }
 
 
-class GuidelinesForm(forms.Form):
+class GuidelinesForm(Labelled, forms.Form):
     based_on = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
     """The newest version when the writing began, so that nobody's change is written over unseen."""
     text = forms.CharField(
@@ -69,7 +92,7 @@ class GuidelinesForm(forms.Form):
     )
 
 
-class MemberForm(forms.Form):
+class MemberForm(Labelled, forms.Form):
     name = forms.CharField(
         label="User name",
         max_length=150,
@@ -83,11 +106,11 @@ class MemberForm(forms.Form):
         return User.normalize_username(self.cleaned_data["name"])
 
 
-class RoleForm(forms.Form):
-    role = forms.ChoiceField(choices=Membership.Role.choices, widget=forms.RadioSelect)
+class RoleForm(Labelled, forms.Form):
+    role = forms.ChoiceField(label="What they may do", choices=Membership.Role.choices, widget=forms.RadioSelect)
 
 
-class FreezeForm(forms.Form):
+class FreezeForm(Labelled, forms.Form):
     kind = forms.ChoiceField(choices=Snapshot.Kind.choices, initial=Snapshot.Kind.RANKINGS, widget=forms.RadioSelect)
     purpose = forms.ChoiceField(
         choices=Snapshot.Purpose.choices, initial=Snapshot.Purpose.TRAINING, widget=forms.RadioSelect

@@ -3,6 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
+from annotate import desk
 from annotate.views import accounts, members, projects, prompts, rankings
 
 urlpatterns = [
@@ -23,5 +24,11 @@ urlpatterns = [
     path("projects/<slug:slug>/prompts/<int:pk>", prompts.prompt, name="prompt"),
     path("projects/<slug:slug>/rankings/", rankings.rankings, name="rankings"),
     path("projects/<slug:slug>/rankings/<int:pk>", rankings.ranking, name="ranking"),
+    path("projects/<slug:slug>/rank", desk.rank, name="rank"),
+    path("projects/<slug:slug>/rank/undo", desk.undo, name="rank_undo"),
+    path("projects/<slug:slug>/rank/<int:assignment_id>/draft", desk.draft, name="rank_draft"),
+    path("projects/<slug:slug>/rank/<int:assignment_id>/hold", desk.hold, name="rank_hold"),
+    path("projects/<slug:slug>/rank/<int:assignment_id>/submit", desk.submit, name="rank_submit"),
+    path("projects/<slug:slug>/rank/<int:assignment_id>/skip", desk.skip, name="rank_skip"),
     path("projects/<slug:slug>/my-work", rankings.my_work, name="my_work"),
 ]

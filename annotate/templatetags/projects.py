@@ -38,8 +38,8 @@ def project_tabs(context: template.Context, project: Project) -> dict[str, Any]:
             href = reverse(name, args=[project.slug])
         except NoReverseMatch:
             continue
-        current = request.path == href if name == "project" else request.path.startswith(href)
-        tabs.append({"href": href, "label": label, "current": current})
+        below = name != "project" and request.path.startswith(href.rstrip("/") + "/")
+        tabs.append({"href": href, "label": label, "current": request.path == href or below})
     return {"project": project, "tabs": tabs}
 
 

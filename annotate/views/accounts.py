@@ -1,9 +1,9 @@
 """Sign in by password or by a link that works once; the account page. No sign-up: an admin adds people."""
 
+from axes.helpers import get_client_ip_address
 from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.views import LoginView
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from annotate import accounts
-from annotate.forms import AccountForm
+from annotate.forms import AccountForm, ChangePassword, SetPassword, SignInForm
 from annotate.models import AuditEvent, Token, User
 
 BY_LINK = "signed_in_by_link"
@@ -23,9 +23,19 @@ BY_LINK = "signed_in_by_link"
 
 class SignIn(LoginView):
     template_name = "annotate/sign_in.html"
+    authentication_form = SignInForm
     redirect_authenticated_user = True
 
-    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+    def form_valid(self, form: SignInForm) -> HttpResponse:
+        with transaction.atomic():
+            response = super().form_valid(form)
+            person: User = form.get_user()
+            AuditEvent.record("sign_in", user=person, subject=person.username, ip_address=_address(self.request))
+        return response
+
+    def form_invalid(self, form: SignInForm) -> HttpResponse:
+        tried = form.data.get("username", "").replace("\x00", "")
+        AuditEvent.record("sign_in.failed", subject=tried, ip_address=_address(self.request))
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
 
@@ -64,7 +74,7 @@ def account(request: HttpRequest) -> HttpResponse:
 def password(request: HttpRequest) -> HttpResponse:
     first = not request.user.has_usable_password()
     old_is_asked = not first and not request.session.get(BY_LINK)
-    form = (PasswordChangeForm if old_is_asked else SetPasswordForm)(request.user, request.POST or None)
+    form = (ChangePassword if old_is_asked else SetPassword)(request.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         _keep_password(request, form)
         messages.success(request, "Your password is set. You are signed out everywhere else.")
@@ -73,8 +83,13 @@ def password(request: HttpRequest) -> HttpResponse:
     return render(request, "annotate/password.html", {"form": form, "first": first}, status=status)
 
 
+def _address(request: HttpRequest) -> str | None:
+    """As the limit on guesses counts it."""
+    return get_client_ip_address(request)
+
+
 @transaction.atomic
-def _keep_password(request: HttpRequest, form: SetPasswordForm) -> None:
+def _keep_password(request: HttpRequest, form: SetPassword | ChangePassword) -> None:
     """Whoever knew the old password is out: other sessions end with its hash, and API tokens go too."""
     person: User = form.save()
     Token.objects.filter(user=person).delete()

@@ -44,13 +44,16 @@ def ranking(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if not at_least(request.role, Role.REVIEWER):
         found = found.filter(labeler__user=request.user)
     shown = get_object_or_404(found.select_related("assignment"), pk=pk)
+    reviews = at_least(request.role, Role.REVIEWER)
+    placed = _placed(shown, as_shown=not reviews)
     judged = shown.comparisons.filter(kind=Comparison.Kind.JUDGED).order_by("pk")
     context = {
         "project": request.project,
         "ranking": shown,
-        "placed": _placed(shown),
+        "placed": placed,
+        "ranks": [one.rank for one in sorted(placed, key=lambda one: one.letter)],
         "judged": judged,
-        "reviews": at_least(request.role, Role.REVIEWER),
+        "reviews": reviews,
         "shows_sources": at_least(request.role, Role.RESEARCHER),
     }
     return render(request, "annotate/ranking.html", context)
@@ -61,10 +64,12 @@ def ranking(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def my_work(request: HttpRequest, slug: str) -> HttpResponse:
     own = _rankings(request).filter(labeler__user=request.user)
     standing = own.standing()
+    page = keyset_page(own.select_related("assignment").prefetch_related("task__task_answers"), request)
     midnight = localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     context = {
         "project": request.project,
-        "page": keyset_page(own, request),
+        "page": page,
+        "rows": [(ranking, _ranks_as_shown(ranking)) for ranking in page.rows],
         "n_today": standing.filter(created_at__gte=midnight).count(),
         "n_all": standing.count(),
         "last": standing.order_by("-pk").first(),
@@ -77,11 +82,24 @@ def _rankings(request: HttpRequest) -> QuerySet[Ranking]:
     return rows.select_related("task__prompt", "labeler", "withdrawal")
 
 
-def _placed(ranking: Ranking) -> list[Placed]:
-    """Best first; letters are the task's positions, as exports and lists have them."""
+def _ranks_as_shown(ranking: Ranking) -> list[int]:
+    """In the order, and so under the letters, that this labeler had at the desk."""
+    by_answer = {row.answer_id: rank for row, rank in zip(ranking.task.task_answers.all(), ranking.ranks, strict=True)}
+    return [by_answer[answer] for answer in _shown_order(ranking, list(by_answer))]
+
+
+def _placed(ranking: Ranking, *, as_shown: bool) -> list[Placed]:
+    """Best first. The letters are the task's positions, as lists and exports have them, or the labeler's own."""
     rows = ranking.task.task_answers.select_related("answer__batch").defer("answer__token_ids", "answer__logprobs")
+    answers = {row.answer_id: row.answer for row in rows}
+    order = _shown_order(ranking, list(answers)) if as_shown else list(answers)
     placed = [
-        Placed(rank, ranking.ranks.count(rank) > 1, chr(ord("A") + row.position), row.answer)
-        for row, rank in zip(rows, ranking.ranks, strict=True)
+        Placed(rank, ranking.ranks.count(rank) > 1, chr(ord("A") + order.index(pk)), answer)
+        for (pk, answer), rank in zip(answers.items(), ranking.ranks, strict=True)
     ]
     return sorted(placed, key=lambda one: (one.rank, one.letter))
+
+
+def _shown_order(ranking: Ranking, answers: list[int]) -> list[int]:
+    """Imported rankings were shown to nobody here: the task's own order."""
+    return ranking.assignment.order if ranking.assignment else answers

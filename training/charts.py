@@ -1,4 +1,4 @@
-"""Pure: where the parts of a still picture lie. Templates draw them as inline SVG, with the numbers in a table under it."""
+"""Pure: where the parts of a still picture lie. Templates draw them as inline SVG, with a table under it."""
 
 import math
 from collections.abc import Sequence

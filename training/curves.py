@@ -25,7 +25,7 @@ TITLES = {
         "Accuracy on held-out prompts", "The share of pairs that it orders as people did.", tone="good", unit="%"
     ),
     "heldout_log_loss": Title("Log-loss on held-out prompts", "Guessing gives 0.693; above it, it is too sure."),
-    "accuracy": Title("Accuracy on training pairs", "The share of pairs that it orders as people did.", unit="%"),
+    "train_accuracy": Title("Accuracy on training pairs", "The share of pairs that it orders as people did.", unit="%"),
     "tokens_per_second": Title("Tokens a second", "How fast it works.", tone="tie"),
     "learning_rate": Title("Learning rate", "How far a step goes.", tone="tie"),
     "grad_norm": Title("Gradient norm", "Before it is clipped.", tone="tie"),

@@ -1,45 +1,59 @@
 """Launch forms: the settings come from the dataclass of the kind, so that no default is written twice."""
 
-from collections.abc import Sequence
 from dataclasses import MISSING, Field
-from typing import Any, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
 from django import forms
+from django.db.models import Count, QuerySet
 
-from rewards.specs import Spec, describe
+from annotate.models import AnswerBatch, Project, Prompt, Snapshot
+from rewards.models import RewardModel
+from rewards.specs import describe
+from training.models import Policy
+from training.specs import KINDS
 
 
-class SettingsForm(forms.Form):
-    """The settings of one kind of job. `essentials` stand open on the page, the others under "All settings"."""
+class LaunchForm(forms.Form):
+    """One kind of job. The declared fields say what it works on; the settings of its spec are added behind them.
 
-    def __init__(self, *args: Any, spec: type[Spec], essentials: Sequence[str] = (), **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    The `essentials` stand open on the page, the other settings under "All settings"."""
+
+    kind: ClassVar[str]
+    essentials: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+        spec = KINDS[self.kind].spec
         types = get_type_hints(spec)
         self.setting_names = [setting.name for setting in describe(spec)]
-        self.essential_names = [name for name in essentials if name in self.setting_names]
         for setting in describe(spec):
             self.fields[setting.name] = form_field(setting, types[setting.name])
 
     @property
-    def subjects(self) -> list[forms.BoundField]:
-        """What the job works on: the fields that are no settings."""
+    def subject_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in self.fields if name not in self.setting_names]
 
     @property
-    def essentials(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.essential_names]
+    def essential_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.essentials]
 
     @property
-    def others(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.setting_names if name not in self.essential_names]
+    def other_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.setting_names if name not in self.essentials]
 
     @property
-    def others_are_wrong(self) -> bool:
-        return any(field.errors for field in self.others)
+    def other_fields_are_wrong(self) -> bool:
+        return any(field.errors for field in self.other_fields)
 
     @property
     def settings(self) -> dict[str, Any]:
         return {name: self.cleaned_data[name] for name in self.setting_names}
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """Rows are named by their ids."""
+        chosen = {name: value for name, value in self.cleaned_data.items() if name not in self.setting_names}
+        return {name: getattr(value, "pk", value) for name, value in chosen.items() if value not in (None, "")}
 
 
 def form_field(setting: Field[Any], kind: type) -> forms.Field:
@@ -48,16 +62,109 @@ def form_field(setting: Field[Any], kind: type) -> forms.Field:
     common = {"label": meta["label"], "help_text": meta["help"], "required": kind is not bool}
     if setting.default is not MISSING:
         common["initial"] = setting.default
+    bounds = {"min_value": meta.get("min"), "max_value": meta.get("max")}
     if meta.get("choices"):
         return forms.ChoiceField(choices=[(choice, choice) for choice in meta["choices"]], **common)
     if kind is bool:
         return forms.BooleanField(**common)
     if kind is int:
-        return forms.IntegerField(min_value=meta.get("min"), max_value=meta.get("max"), **common)
+        return forms.IntegerField(**bounds, **common)
     if kind is float:
-        field = forms.FloatField(min_value=meta.get("min"), max_value=meta.get("max"), **common)
-        field.widget.attrs["step"] = "any"
-        return field
+        return forms.FloatField(widget=forms.NumberInput(attrs={"step": "any"}), **bounds, **common)
     if kind is str:
         return forms.CharField(max_length=1000, **common)
     raise TypeError(f"No form field for the setting {setting.name} of type {kind}.")
+
+
+class PromptsForm(LaunchForm):
+    """A kind that answers the prompts of a split."""
+
+    policy = forms.ModelChoiceField(Policy.objects.all(), help_text="Who answers.", empty_label=None)
+    split = forms.ChoiceField(label="Prompts")
+    name = forms.CharField(
+        label="Name of the batch", required=False, max_length=200, help_text="Left empty, it is named by its source."
+    )
+    for_ranking = forms.BooleanField(
+        label="Send to the desk",
+        required=False,
+        help_text="Each prompt becomes a task once its answers are in.",
+    )
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        counts = dict(project.prompts.order_by().values_list("split").annotate(Count("id")))
+        self.fields["split"].choices = [
+            (split.value, f"{split.label} ({counts[split]:,})") for split in Prompt.Split if counts.get(split)
+        ]
+
+
+class SampleForm(PromptsForm):
+    kind = "sample"
+    essentials = ("answers", "max_new_tokens", "temperature", "top_p")
+
+
+class BestOfNForm(PromptsForm):
+    kind = "best_of_n"
+    essentials = ("n", "max_new_tokens", "temperature", "top_p")
+    field_order = ("policy", "reward_model", "split", "name", "for_ranking")
+
+    reward_model = forms.ModelChoiceField(RewardModel.objects.none(), help_text="Who picks.", empty_label=None)
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, project=project, **kwargs)
+        self.fields["reward_model"].queryset = project.reward_models.all()
+
+
+class SnapshotField(forms.ModelChoiceField):
+    def label_from_instance(self, snapshot: Snapshot) -> str:
+        comparisons = snapshot.counts.get("comparisons", 0)
+        return f"{snapshot.short_hash} of {snapshot.created_at:%-d %b %H:%M}, {comparisons:,} comparisons"
+
+
+class TrainForm(LaunchForm):
+    kind = "reward"
+    essentials = ("epochs", "learning_rate")
+
+    snapshot = SnapshotField(
+        Snapshot.objects.none(),
+        label="Rankings",
+        required=False,
+        empty_label="Freeze the rankings of now",
+        help_text="A frozen snapshot never changes, so that the training can be repeated.",
+    )
+    policy = forms.ModelChoiceField(
+        Policy.objects.all(), label="Base policy", help_text="The model that it starts from.", empty_label=None
+    )
+    name = forms.CharField(required=False, max_length=120, help_text="Left empty, its base and snapshot name it.")
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["snapshot"].queryset = training_snapshots(project)
+
+
+def training_snapshots(project: Project) -> QuerySet[Snapshot]:
+    return project.snapshots.filter(kind=Snapshot.Kind.RANKINGS, purpose=Snapshot.Purpose.TRAINING)
+
+
+class ScoreForm(LaunchForm):
+    kind = "score"
+
+    batch = forms.ModelChoiceField(AnswerBatch.objects.none(), label="Answers", empty_label=None)
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["batch"].queryset = project.answer_batches.filter(answers__isnull=False).distinct().order_by("-id")
+
+
+class PolicyForm(LaunchForm):
+    kind = "convert"
+
+    name = forms.CharField(max_length=120)
+    source = forms.CharField(
+        label="Folder or GGUF file",
+        max_length=1000,
+        widget=forms.TextInput(attrs={"spellcheck": "false", "autocapitalize": "none", "autocomplete": "off"}),
+        help_text="An absolute path on the server: a transformers model with safetensors, or one GGUF file. "
+        "It is copied; pickled weights and models with code of their own are refused.",
+    )
+    description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}), max_length=2000)

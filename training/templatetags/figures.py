@@ -44,3 +44,14 @@ def percent(share: float | None) -> str:
 @register.filter
 def signed(number: float | None) -> str:
     return "–" if number is None else f"{number:+.2f}"
+
+
+@register.filter
+def count_of(number: int | None) -> str:
+    """134,515,008 as 135 M: how large a model is, at a glance."""
+    if not number:
+        return "–"
+    for size, unit in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return str(number)

@@ -1,0 +1,28 @@
+// What a person opened, ticked or scrolled stays so when a partial that looks again by itself is swapped.
+(() => {
+  const opened = (root) => [...root.querySelectorAll("[id] > details")].map((e) => [`#${e.parentElement.id} > details`, "open", e.open]);
+  const ticked = (root) => [...root.querySelectorAll("input[type=checkbox][id]")].map((e) => [`#${e.id}`, "checked", e.checked]);
+  const scrolled = (root) => [...root.querySelectorAll("[id][data-scrolls]")].map((e) => [`#${e.id}`, "scrollTop", atEnd(e) ? 1e9 : e.scrollTop]);
+
+  function atEnd(element) {
+    return element.scrollTop + element.clientHeight >= element.scrollHeight - 4;
+  }
+
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const kept = [opened, ticked, scrolled].flatMap((read) => read(detail.target));
+    document.addEventListener(
+      "htmx:afterSettle",
+      () => {
+        for (const [selector, property, value] of kept) {
+          const element = document.querySelector(selector);
+          if (element) element[property] = value;
+        }
+      },
+      { once: true },
+    );
+  });
+
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const element of document.querySelectorAll("[data-scrolls]")) element.scrollTop = element.scrollHeight;
+  });
+})();

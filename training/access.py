@@ -1,0 +1,82 @@
+"""Who sees what of training: jobs and reward models are a researcher's, in the projects where they are one."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, TypeVar
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+
+from annotate.models import Membership, Project, User
+from annotate.roles import ROLES, allows, at_least
+from rewards.models import RewardModel
+from training.models import Job, Policy
+
+Row = TypeVar("Row", bound=Model)
+RowView = Callable[Concatenate[HttpRequest, Any, ...], HttpResponseBase]
+View = Callable[Concatenate[HttpRequest, ...], HttpResponseBase]
+
+RESEARCHERS = [role for role in ROLES if at_least(role, Membership.Role.RESEARCHER)]
+
+
+def researched_by(user: User) -> QuerySet[Project]:
+    """The projects in which the person may launch and watch."""
+    if user.is_installation_admin:
+        return Project.objects.all()
+    return Project.objects.filter(memberships__user=user, memberships__role__in=RESEARCHERS)
+
+
+def jobs_of(user: User) -> QuerySet[Job]:
+    """An installation admin sees those of no project too."""
+    return Job.objects.all() if user.is_installation_admin else Job.objects.filter(project__in=researched_by(user))
+
+
+def reward_models_of(user: User) -> QuerySet[RewardModel]:
+    return RewardModel.objects.filter(project__in=researched_by(user))
+
+
+def policies_of(user: User) -> QuerySet[Policy]:
+    """Policies belong to the installation: whoever is a researcher somewhere may use all of them."""
+    return Policy.objects.all() if researched_by(user).exists() else Policy.objects.none()
+
+
+def of_own_project(model: type[Job] | type[RewardModel]) -> Callable[[RowView], RowView]:
+    """Guard a view `(request, id)` and give it `(request, row)`.
+
+    A stranger to the row's project gets 404, as if it did not exist; a member who is no researcher 403."""
+
+    def guard(view: RowView) -> RowView:
+        @wraps(view)
+        def guarded(request: HttpRequest, row_id: int, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            row = model.objects.select_related("project").filter(pk=row_id).first()
+            if row is None or not _is_near(request.user, row.project):
+                raise Http404("There is no such page, or it is of a project that you are not in.")
+            if row.project is not None and not allows(request.user, row.project, Membership.Role.RESEARCHER):
+                raise PermissionDenied(f"This page is for a researcher of {row.project}.")
+            return view(request, row, *args, **kwargs)
+
+        guarded.required_role = Membership.Role.RESEARCHER.value  # type: ignore[attr-defined]
+        return guarded
+
+    return guard
+
+
+def _is_near(user: User, project: Project | None) -> bool:
+    if project is None:
+        return user.is_installation_admin
+    return allows(user, project, Membership.Role.LABELER)
+
+
+def researcher_somewhere(view: View) -> View:
+    """Guard a view about policies, which belong to no project."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not researched_by(request.user).exists():
+            raise PermissionDenied("This page is for researchers.")
+        return view(request, *args, **kwargs)
+
+    guarded.required_role = "researcher somewhere"  # type: ignore[attr-defined]
+    return guarded

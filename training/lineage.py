@@ -1,0 +1,95 @@
+"""Where a job's work comes from and what came of it, in words with links."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+
+from annotate.models import AnswerBatch, Project, Prompt, Snapshot
+from rewards.models import RewardModel
+from training.models import Job, Policy
+from training.specs import KINDS
+
+
+@dataclass(frozen=True)
+class Link:
+    label: str
+    text: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Lineage:
+    title: str
+    uses: list[Link]
+    made: list[Link]
+
+
+def lineage(job: Job) -> Lineage:
+    """Looked up by the ids in the job's inputs; what was deleted since is left out."""
+    inputs = job.inputs
+    policy = Policy.objects.filter(pk=inputs.get("policy")).first()
+    reward_model = RewardModel.objects.filter(pk=inputs.get("reward_model")).first()
+    snapshot = Snapshot.objects.filter(pk=inputs.get("snapshot")).first()
+    batch = AnswerBatch.objects.select_related("project").filter(pk=inputs.get("batch")).first()
+    uses = [
+        *_row("Base policy" if job.kind == "reward" else "Policy", policy),
+        *_row("Reward model", reward_model),
+        *([_snapshot(snapshot)] if snapshot else []),
+        *([_batch("Answers", batch)] if batch else []),
+        *_prompts(inputs),
+        *([Link("From", str(inputs["source"]))] if inputs.get("source") else []),
+    ]
+    return Lineage(_title(job, policy, reward_model, snapshot), uses, list(_made(job)))
+
+
+def _title(job: Job, policy: Policy | None, reward_model: RewardModel | None, snapshot: Snapshot | None) -> str:
+    if job.kind == "sample" and policy:
+        return f"Answers by {policy}"
+    if job.kind == "reward" and snapshot:
+        return f"Reward model on “{job.project}”, snapshot {snapshot.short_hash}"
+    if job.kind == "score" and reward_model:
+        return f"Scores by {reward_model}"
+    if job.kind == "best_of_n" and policy:
+        return f"Best of {job.spec.get('n', 'N')} answers by {policy}"
+    if job.kind == "convert" and job.inputs.get("name"):
+        return f"Policy “{job.inputs['name']}”"
+    return KINDS[job.kind].title if job.kind in KINDS else job.kind
+
+
+def _row(label: str, row: Policy | RewardModel | None) -> list[Link]:
+    return [Link(label, str(row), row.get_absolute_url())] if row else []
+
+
+def _snapshot(snapshot: Snapshot) -> Link:
+    counts: dict[str, Any] = snapshot.counts
+    comparisons = counts.get("comparisons")
+    text = f"{snapshot.short_hash}, {comparisons:,} comparisons" if comparisons is not None else snapshot.short_hash
+    return Link("Snapshot", text, reverse("snapshots", args=[snapshot.project.slug]))
+
+
+def _batch(label: str, batch: AnswerBatch) -> Link:
+    return Link(label, batch.name, _batches_of(batch.project))
+
+
+def _batches_of(project: Project) -> str:
+    return f"{project.get_absolute_url()}#batches"
+
+
+def _prompts(inputs: dict[str, Any]) -> list[Link]:
+    if inputs.get("prompts") is not None:
+        return [Link("Prompts", f"{len(inputs['prompts']):,} chosen")]
+    split = inputs.get("split")
+    return [Link("Prompts", Prompt.Split(split).label)] if split in Prompt.Split.values else []
+
+
+def _made(job: Job) -> Iterator[Link]:
+    for policy in job.policies.all():
+        yield Link("Policy", policy.name, policy.get_absolute_url())
+    for fitting in job.fittings.select_related("reward_model"):
+        yield Link("Reward model", fitting.reward_model.name, fitting.reward_model.get_absolute_url())
+    for sampling in job.samplings.select_related("batch__project"):
+        yield _batch("Answer batch", sampling.batch)
+    if job.kind == "score" and job.state == Job.State.SUCCEEDED and job.inputs.get("reward_model"):
+        yield Link("Scores", "with the reward model", reverse("reward_model", args=[job.inputs["reward_model"]]))

@@ -1,0 +1,161 @@
+"""How far a project is on the way round: prompts, answers, rankings, reward model, best-of-N, and what comes next."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.urls import reverse
+
+from annotate.models import Answer, AnswerBatch, Project, Prompt, Ranking, RankingTask
+from rewards.models import RewardModel
+from training.models import Job, Sampling
+
+ENOUGH_RANKINGS = 20
+"""From here on training is worth a try. Below it a reward model learns little, and nothing can be measured."""
+ACTIVE = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do next: why, and the button."""
+
+    text: str
+    action: str
+    url: str
+    waits: bool = False
+    """It is being done already: the button leads to where one can watch."""
+
+
+@dataclass
+class Loop:
+    """Counts of one project."""
+
+    project: Project
+    train_prompts: int = 0
+    test_prompts: int = 0
+    answers: int = 0
+    batches: int = 0
+    tasks: int = 0
+    rankings: int = 0
+    rankings_wanted: int = 0
+    slots_open: int = 0
+    labelers: int = 0
+    labelers_active: int = 0
+    reward_models: int = 0
+    best_of_n: int = 0
+    unfinished: list[Job] = field(default_factory=list)
+
+    @property
+    def prompts(self) -> int:
+        return self.train_prompts + self.test_prompts
+
+    @property
+    def share_ranked(self) -> float:
+        return min(self.rankings / self.rankings_wanted, 1.0) if self.rankings_wanted else 0.0
+
+    @property
+    def is_ranked_enough(self) -> bool:
+        return self.rankings >= ENOUGH_RANKINGS or (self.rankings > 1 and self.slots_open == 0)
+
+    def at_work(self, kind: str) -> Job | None:
+        return next((job for job in self.unfinished if job.kind == kind), None)
+
+    def next_step(self) -> Step:
+        """The first thing that the loop misses; a job that is at it already is shown instead."""
+        slug = self.project.slug
+        if not self.prompts:
+            return Step("It has no prompts yet: import some.", "Import prompts", reverse("import_prompts", args=[slug]))
+        if not self.answers:
+            return self._watch("sample") or Step(
+                "No prompt has answers yet: let a policy answer them.", "Draw answers", reverse("sample", args=[slug])
+            )
+        if not self.tasks:
+            return self._watch("sample") or Step(
+                "The answers are not at the desk yet: send a batch of them.",
+                "Choose a batch",
+                reverse("project", args=[slug]) + "#batches",
+            )
+        if self.project.purpose == Project.Purpose.EVALUATION:
+            return self._judge()
+        if not self.is_ranked_enough:
+            return self._rank()
+        return self._learn()
+
+    def _judge(self) -> Step:
+        slug = self.project.slug
+        if self.slots_open:
+            return Step(f"{self.slots_open} rankings are still to be given.", "Rank", reverse("rank", args=[slug]))
+        return Step("All is ranked.", "Freeze and export", reverse("snapshots", args=[slug]))
+
+    def _rank(self) -> Step:
+        missing = max(min(ENOUGH_RANKINGS, self.rankings_wanted) - self.rankings, 1)
+        text = f"{missing} more ranking{'' if missing == 1 else 's'}, and a reward model can be taught."
+        return Step(text, "Rank", reverse("rank", args=[self.project.slug]))
+
+    def _learn(self) -> Step:
+        slug = self.project.slug
+        if not self.reward_models:
+            return self._watch("reward") or Step(
+                f"{self.rankings} rankings are in: teach a reward model.", "Train", reverse("train", args=[slug])
+            )
+        if not self.best_of_n:
+            text = "Let the reward model pick the best of several new answers."
+            return self._watch("best_of_n") or Step(text, "Best of N", reverse("best_of_n", args=[slug]))
+        return Step("Once round. Draw new answers, and rank on.", "Draw answers", reverse("sample", args=[slug]))
+
+    def _watch(self, kind: str) -> Step | None:
+        job = self.at_work(kind)
+        words = {
+            "sample": "Answers are being drawn.",
+            "reward": "A reward model is being trained.",
+            "best_of_n": "The best answers are being picked.",
+        }
+        return job and Step(words[kind], "Watch", job.get_absolute_url(), waits=True)
+
+
+def loops(projects: Iterable[Project], *, now: datetime) -> dict[int, Loop]:
+    """The counts of all these projects, in a number of queries that does not depend on how many they are."""
+    found = {project.pk: Loop(project) for project in projects}
+    ids = list(found)
+    _count(
+        found,
+        Prompt.objects.filter(project__in=ids),
+        "project",
+        train_prompts=Count("id", filter=Q(split="train")),
+        test_prompts=Count("id", filter=~Q(split="train")),
+    )
+    _count(found, Answer.objects.filter(batch__project__in=ids), "batch__project", answers=Count("id"))
+    _count(found, AnswerBatch.objects.filter(project__in=ids), "project", batches=Count("id"))
+    _count(
+        found,
+        RankingTask.objects.filter(project__in=ids),
+        "project",
+        tasks=Count("id"),
+        rankings_wanted=Sum("rankings_wanted"),
+        slots_open=Sum("open_slots"),
+    )
+    _count(
+        found,
+        Ranking.objects.standing().filter(task__project__in=ids),
+        "task__project",
+        rankings=Count("id", filter=Q(surplus=False)),
+        labelers=Count("labeler", distinct=True),
+        labelers_active=Count("labeler", distinct=True, filter=Q(created_at__gt=now - ACTIVE)),
+    )
+    _count(found, RewardModel.objects.filter(project__in=ids), "project", reward_models=Count("id"))
+    _count(
+        found,
+        Sampling.objects.filter(batch__project__in=ids, reward_model__isnull=False),
+        "batch__project",
+        best_of_n=Count("id"),
+    )
+    for job in Job.objects.unfinished().filter(project__in=ids).order_by("id"):
+        found[job.project_id].unfinished.append(job)
+    return found
+
+
+def _count(found: dict[int, Loop], rows: QuerySet, project: str, **counts: Count | Sum) -> None:
+    for row in rows.order_by().values(project).annotate(**counts):
+        for name in counts:
+            setattr(found[row[project]], name, row[name] or 0)

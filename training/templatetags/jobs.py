@@ -1,0 +1,24 @@
+"""What lists and pages of jobs say of one."""
+
+from datetime import timedelta
+
+from django import template
+from django.utils.timezone import now
+
+from training.models import Job
+from training.specs import KINDS
+
+register = template.Library()
+
+
+@register.filter
+def kind_name(job: Job) -> str:
+    return KINDS[job.kind].title if job.kind in KINDS else job.kind
+
+
+@register.filter
+def took(job: Job) -> timedelta | None:
+    """How long its last attempt ran, or has run until now; nothing for one that has not begun."""
+    if job.started_at is None or job.state == Job.State.QUEUED:
+        return None
+    return (job.finished_at or now()) - job.started_at

@@ -1,0 +1,27 @@
+"""The pages of training, and those of lower apps that show its rows."""
+
+from django.urls import path
+
+from training.views import home, jobs, launches, policies, projects, reward_models, workers
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("projects/<slug:slug>/", projects.project, name="project"),
+    path("projects/<slug:slug>/sample", launches.sample, name="sample"),
+    path("projects/<slug:slug>/train", launches.train, name="train"),
+    path("projects/<slug:slug>/best-of-n", launches.best_of_n, name="best_of_n"),
+    path("projects/<slug:slug>/send-to-desk", projects.send_to_desk, name="send_to_desk"),
+    path("jobs/", jobs.jobs, name="jobs"),
+    path("jobs/<int:row_id>", jobs.job, name="job"),
+    path("jobs/<int:row_id>/metrics.json", jobs.job_metrics, name="job_metrics"),
+    path("jobs/<int:row_id>/log", jobs.job_log, name="job_log"),
+    path("jobs/<int:row_id>/cancel", jobs.cancel_job, name="cancel_job"),
+    path("jobs/<int:row_id>/retry", jobs.retry_job, name="retry_job"),
+    path("policies/", policies.policies, name="policies"),
+    path("policies/add", policies.add_policy, name="add_policy"),
+    path("policies/<int:policy_id>", policies.policy, name="policy"),
+    path("reward-models/", reward_models.reward_models, name="reward_models"),
+    path("reward-models/<int:row_id>", reward_models.reward_model, name="reward_model"),
+    path("reward-models/<int:row_id>/score", launches.score, name="score"),
+    path("workers/", workers.workers, name="workers"),
+]

@@ -1,0 +1,197 @@
+"""Jobs: the list, a job's page that follows it while it runs, its numbers, its log, cancel and retry."""
+
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.timezone import now
+from django.views.decorators.http import require_POST, require_safe
+
+from annotate.models import Answer, User
+from annotate.paging import keyset_page
+from rewards.specs import InvalidSpec
+from training import curves, diary, lifecycle
+from training.access import jobs_of, of_own_project, researched_by
+from training.lineage import lineage
+from training.models import Job
+from training.specs import KINDS
+from training.templatetags.figures import duration, figure, percent
+from training.templatetags.jobs import took
+
+STALLED_AFTER = timedelta(minutes=10)
+STOP_POLLING = 286
+
+
+class FilterForm(forms.Form):
+    """Which jobs to list. A choice that is not offered shows none."""
+
+    state = forms.ChoiceField(required=False, choices=[("", "Any"), *Job.State.choices])
+    kind = forms.ChoiceField(required=False, label="What")
+    project = forms.ChoiceField(required=False)
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+        projects = researched_by(user).order_by("name").values_list("slug", "name")
+        self.fields["kind"].choices = [("", "Any"), *((name, kind.title) for name, kind in KINDS.items())]
+        self.fields["project"].choices = [("", "Any"), *projects]
+
+
+@require_safe
+def jobs(request: HttpRequest) -> HttpResponse:
+    form = FilterForm(request.GET, user=request.user)
+    found = jobs_of(request.user).select_related("project")
+    if not form.is_valid():
+        found = found.none()
+    for name, field in (("state", "state"), ("kind", "kind"), ("project", "project__slug")):
+        if form.cleaned_data.get(name):
+            found = found.filter(**{field: form.cleaned_data[name]})
+    page = keyset_page(found, request, size=40)
+    context = {
+        "form": form,
+        "page": page,
+        "any_unfinished": any(not job.is_finished for job in page.rows),
+        "filtered": any(request.GET.get(name) for name in form.fields),
+    }
+    return render(request, "training/_jobs.html" if request.htmx else "training/jobs.html", context)
+
+
+@of_own_project(Job)
+@require_safe
+def job(request: HttpRequest, job: Job) -> HttpResponse:
+    if not request.htmx:
+        return render(request, "training/job.html", standing(job, at=now()))
+    status = STOP_POLLING if job.is_finished else 200
+    return render(request, "training/_job.html", standing(job, at=now()), status=status)
+
+
+def standing(job: Job, *, at: datetime) -> dict[str, Any]:
+    """All that the page of a job shows."""
+    origin = lineage(job)
+    found = curves.drawn(job)
+    answers = Answer.objects.filter(batch__sampling__job=job)
+    return {
+        "job": job,
+        "title": origin.title,
+        "lineage": origin,
+        "done": share_done(job),
+        "pace": pace(job),
+        "place": lifecycle.place_in_queue(job),
+        "why": lifecycle.why_waiting(job),
+        "stalled": stalled(job, at=at),
+        "checkpoint": newest_checkpoint(job),
+        "curves": [_chart(curve) for curve in found],
+        "settings": settings_of(job),
+        "said": diary.messages(job),
+        "answers": answers.select_related("prompt").order_by("-id")[:5],
+        "answers_count": answers.count(),
+    }
+
+
+def share_done(job: Job) -> float:
+    """Between 0 and 1, for the bar."""
+    if job.state == Job.State.SUCCEEDED:
+        return 1.0
+    step, total = job.progress.get("step"), job.progress.get("total")
+    return min(step / total, 1.0) if step and total else 0.0
+
+
+def pace(job: Job) -> list[str]:
+    """How long it has taken, how long still, how fast, which attempt, and where."""
+    words = []
+    spent, left = took(job), lifecycle.time_left(job)
+    if spent is not None:
+        words.append(f"{duration(spent)} so far" if job.state == Job.State.RUNNING else f"took {duration(spent)}")
+    if left is not None:
+        words.append(f"about {duration(left)} left")
+    speed = job.progress.get("metrics", {}).get("tokens_per_second")
+    if speed:
+        words.append(f"{figure(round(speed, 1))} tokens/s")
+    if job.attempt:
+        where = f" on {job.worker.host}" if job.worker else ""
+        words.append(f"attempt {job.attempt}{where}")
+    if job.state == Job.State.RUNNING:
+        words.extend(f"{device.name} {device.index}" for device in job.devices.all())
+    return words
+
+
+def stalled(job: Job, *, at: datetime) -> timedelta | None:
+    """How long a running job has said nothing of progress, once that is odd. It is shown, and not killed."""
+    since = job.progress_at or job.started_at
+    if job.state != Job.State.RUNNING or since is None or at - since < STALLED_AFTER:
+        return None
+    return at - since
+
+
+def newest_checkpoint(job: Job) -> int | None:
+    """The step that a retry would go on from, or None without a whole checkpoint."""
+    whole = job.path.glob("checkpoints/step-*/manifest.json")
+    steps = [int(name) for manifest in whole if (name := manifest.parent.name.removeprefix("step-")).isdecimal()]
+    return max(steps, default=None)
+
+
+def settings_of(job: Job) -> list[dict[str, str]]:
+    """The settings as the form named them; those of a kind or version that is gone by their plain names."""
+    known = {one.name: one.metadata for one in fields(KINDS[job.kind].spec)} if job.kind in KINDS else {}
+    order = {name: place for place, name in enumerate(known)}
+    return [
+        {
+            "label": known.get(name, {}).get("label", name),
+            "help": known.get(name, {}).get("help", ""),
+            "value": figure(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value),
+        }
+        for name, value in sorted(job.spec.items(), key=lambda pair: order.get(pair[0], len(order)))
+        if not known.get(name, {}).get("folder")
+    ]
+
+
+def _chart(curve: curves.Curve) -> dict[str, Any]:
+    latest = percent(curve.latest) if curve.title.unit == "%" else figure(curve.latest)
+    return {
+        "chart_id": f"curve-{curve.name.replace('/', '-')}",
+        "title": curve.title,
+        "value": latest,
+        "columns": curve.columns,
+        "points": curve.points,
+    }
+
+
+@of_own_project(Job)
+@require_safe
+def job_metrics(request: HttpRequest, job: Job) -> HttpResponse:
+    """All points past step `after`, for a drawing or a script that follows the job."""
+    after = request.GET.get("after", "-1")
+    if not after.removeprefix("-").isdecimal() or len(after) > 10:
+        return HttpResponseBadRequest("after must be a whole number: the last step that you have.")
+    series = curves.points_after(job, max(min(int(after), 2**31 - 1), -1))
+    return JsonResponse({"state": job.state, "finished": job.is_finished, "attempt": job.attempt, "series": series})
+
+
+@of_own_project(Job)
+@require_safe
+def job_log(request: HttpRequest, job: Job) -> HttpResponse:
+    context = {"job": job, "log": diary.log(job)}
+    if not request.htmx:
+        return render(request, "training/job_log.html", context)
+    return render(request, "training/_job_log.html", context, status=STOP_POLLING if job.is_finished else 200)
+
+
+@of_own_project(Job)
+@require_POST
+def cancel_job(request: HttpRequest, job: Job) -> HttpResponse:
+    lifecycle.request_cancel(job, request.user)
+    return redirect(job)
+
+
+@of_own_project(Job)
+@require_POST
+def retry_job(request: HttpRequest, job: Job) -> HttpResponse:
+    try:
+        again = lifecycle.retry(job, request.user, from_checkpoint=request.POST.get("from") == "checkpoint")
+    except (lifecycle.Refused, InvalidSpec) as problem:
+        messages.error(request, str(problem))
+        return render(request, "training/job.html", standing(job, at=now()), status=422)
+    return redirect(again)

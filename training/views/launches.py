@@ -1,0 +1,138 @@
+"""Launch forms: each asks what to work on and how, and leads to the page of the new job."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+from django_htmx.http import HttpResponseClientRedirect
+
+from annotate.models import Comparison, Project
+from annotate.roles import project_role
+from rewards.models import RewardModel
+from rewards.specs import InvalidSpec
+from training import lifecycle
+from training.access import of_own_project
+from training.forms import BestOfNForm, LaunchForm, SampleForm, ScoreForm, TrainForm
+from training.models import Job, Policy
+
+FEW_COMPARISONS = 100
+"""Below this a held-out accuracy is hardly more than a guess, and a warning stands beside the form."""
+
+
+@project_role("researcher")
+@require_http_methods(["GET", "POST"])
+def sample(request: HttpRequest, slug: str) -> HttpResponse:
+    project: Project = request.project
+    form = SampleForm(request.POST or None, project=project, initial={"for_ranking": True, **asked(request)})
+    page = {
+        "title": "Draw answers",
+        "action": "Draw answers",
+        "notes": [
+            "The policy answers every prompt of the split several times. They appear on the job's page.",
+            "A job that is stopped keeps its answers, and goes on from there.",
+        ],
+        "warning": "" if Policy.objects.exists() else "There is no policy yet. An installation admin adds one.",
+    }
+    return _launch(request, form, project, page)
+
+
+@project_role("researcher")
+@require_http_methods(["GET", "POST"])
+def best_of_n(request: HttpRequest, slug: str) -> HttpResponse:
+    project: Project = request.project
+    form = BestOfNForm(request.POST or None, project=project, initial=asked(request))
+    page = {
+        "title": "Best of N",
+        "action": "Draw and pick",
+        "lead": "Draw N answers a prompt, keep the one that the reward model scores highest.",
+        "notes": [
+            "All N answers are kept with their scores; the winners become a batch of their own.",
+            "Sent to the desk, people say whether the winners are better. The reward model cannot say that of itself.",
+        ],
+        "warning": "" if project.reward_models.exists() else "There is no reward model yet: train one first.",
+    }
+    return _launch(request, form, project, page)
+
+
+@project_role("researcher")
+@require_http_methods(["GET", "POST"])
+def train(request: HttpRequest, slug: str) -> HttpResponse:
+    project: Project = request.project
+    form = TrainForm(request.POST or None, project=project, initial=asked(request))
+    comparisons = Comparison.objects.filter(
+        ranking__task__project=project, ranking__withdrawal=None, prompt__split="train", kind="implied"
+    )
+    told, ties = comparisons.filter(tie=False).count(), comparisons.filter(tie=True).count()
+    page = {
+        "title": "Train a reward model",
+        "action": "Train",
+        "lead": "It learns from people's rankings what they would prefer.",
+        "notes": [
+            "Whole conversations are held out, and the model is tested on them. Rankings of test prompts are left out.",
+        ],
+        "facts": [("Comparisons now", f"{told:,}"), ("Ties now", f"{ties:,}")],
+        "warning": _warning(project, told),
+    }
+    return _launch(request, form, project, page)
+
+
+def _warning(project: Project, comparisons: int) -> str:
+    if project.purpose == Project.Purpose.EVALUATION:
+        return "This is an evaluation project: its rankings never enter training."
+    if comparisons == 0:
+        return "Nothing is ranked yet. Rank at least two prompts first."
+    if comparisons < FEW_COMPARISONS:
+        return (
+            f"{comparisons} comparison{' is' if comparisons == 1 else 's are'} very few. Training works, but how good "
+            f"the model is cannot be told: with {FEW_COMPARISONS} or more there is something to measure."
+        )
+    return ""
+
+
+@of_own_project(RewardModel)
+@require_http_methods(["GET", "POST"])
+def score(request: HttpRequest, reward_model: RewardModel) -> HttpResponse:
+    form = ScoreForm(request.POST or None, project=reward_model.project)
+    form.chosen = {"reward_model": reward_model.pk}
+    page = {
+        "title": "Score a batch",
+        "action": "Score",
+        "lead": f"{reward_model} gives every answer of the batch a reward.",
+        "notes": ["Rewards of one model compare with each other, not with those of another model."],
+        "back": reward_model.get_absolute_url(),
+        "crumbs": [
+            {"url": reward_model.project.get_absolute_url(), "text": reward_model.project.name},
+            {"url": reward_model.get_absolute_url(), "text": reward_model.name},
+        ],
+    }
+    return _launch(request, form, reward_model.project, page)
+
+
+def _launch(request: HttpRequest, form: LaunchForm, project: Project, page: dict[str, Any]) -> HttpResponse:
+    if request.method == "POST":
+        job = launched(request, form, project)
+        if job is not None:
+            return HttpResponseClientRedirect(job.get_absolute_url()) if request.htmx else redirect(job)
+    home = {"url": project.get_absolute_url(), "text": project.name}
+    context = {"form": form, "project": project, "crumbs": [home], "back": project.get_absolute_url()} | page
+    template = "training/_launch.html" if request.htmx else "training/launch.html"
+    return render(request, template, context, status=422 if request.method == "POST" else 200)
+
+
+def asked(request: HttpRequest) -> dict[str, str]:
+    """What a link to the form chose beforehand."""
+    return {name: request.GET[name] for name in ("policy", "reward_model", "snapshot", "split") if name in request.GET}
+
+
+def launched(request: HttpRequest, form: LaunchForm, project: Project | None) -> Job | None:
+    """The new job; None, with the reason in the form, if it was refused."""
+    if not form.is_valid():
+        return None
+    try:
+        return lifecycle.launch(
+            kind=form.kind, project=project, user=request.user, settings=form.settings, inputs=form.inputs
+        )
+    except (lifecycle.Refused, InvalidSpec) as problem:
+        form.add_error(None, str(problem))
+        return None

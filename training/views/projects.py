@@ -1,0 +1,137 @@
+"""The page of a project: how far it is, what comes next, what was drawn, learned and launched."""
+
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.timezone import now
+from django.views.decorators.http import require_POST, require_safe
+
+from annotate import desk_tasks
+from annotate.models import Answer, AnswerBatch, Membership, Project, RankingTask
+from annotate.roles import at_least, project_role
+from training.loop import Loop, loops
+from training.models import Job
+from training.views.home import open_tasks
+
+
+@dataclass
+class Stage:
+    """One station of the loop, as the picture shows it."""
+
+    name: str
+    count: int
+    done: bool
+    detail: str = ""
+    job: Job | None = None
+    """What is at it just now."""
+    of: int = 0
+    share: float | None = None
+    at: str = ""
+
+    def __post_init__(self) -> None:
+        self.at = "done" if self.done else "later"
+
+
+@project_role("labeler")
+@require_safe
+def project(request: HttpRequest, slug: str) -> HttpResponse:
+    current: Project = request.project
+    loop = loops([current], now=now())[current.pk]
+    researches = at_least(request.role, Membership.Role.RESEARCHER)
+    context = {
+        "project": current,
+        "loop": loop,
+        "step": loop.next_step(),
+        "stages": stages(loop, researches=researches),
+        "researches": researches,
+        "open_tasks": open_tasks(request.user).get(current.pk, 0),
+    }
+    if researches:
+        context |= {
+            "batches": batches_of(current)[:50],
+            "jobs": current.jobs.order_by("-id")[:8],
+            "reward_models": current.reward_models.order_by("-id")[:8],
+        }
+    return render(request, "training/_project.html" if request.htmx else "training/project.html", context)
+
+
+def batches_of(project: Project) -> QuerySet[AnswerBatch]:
+    """The newest first, with their counts and the job that drew them."""
+    answers = Answer.objects.filter(batch=OuterRef("pk"))
+    tasks = RankingTask.objects.filter(batch=OuterRef("pk"))
+    return (
+        project.answer_batches.select_related("sampling__job")
+        .annotate(
+            n_answers=_number(answers, Count("pk")),
+            n_prompts=_number(answers, Count("prompt", distinct=True)),
+            n_tasks=_number(tasks, Count("pk")),
+        )
+        .order_by("-id")
+    )
+
+
+def _number(rows: QuerySet, aggregate: Count) -> Coalesce:
+    counted = rows.order_by().values("batch").annotate(n=aggregate).values("n")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+
+
+def stages(loop: Loop, *, researches: bool) -> list[Stage]:
+    """The stations that the person has to do with: a labeler sees prompts, answers and rankings."""
+    found = [
+        Stage("Prompts", loop.prompts, done=loop.prompts > 0, detail=_splits(loop)),
+        Stage("Answers", loop.answers, done=loop.answers > 0, detail=_batches(loop), job=loop.at_work("sample")),
+        Stage(
+            "Rankings",
+            loop.rankings,
+            done=loop.is_ranked_enough,
+            detail=_labelers(loop),
+            of=loop.rankings_wanted,
+            share=loop.share_ranked if loop.tasks else None,
+        ),
+    ]
+    if researches and loop.project.purpose == Project.Purpose.TRAINING:
+        reward, best = loop.at_work("reward"), loop.at_work("best_of_n")
+        found += [
+            Stage("Reward models", loop.reward_models, done=loop.reward_models > 0, job=reward),
+            Stage("Best of N", loop.best_of_n, done=loop.best_of_n > 0, job=best),
+        ]
+    now_at = next((stage for stage in found if not stage.done), None)
+    if now_at is not None:
+        now_at.at = "now"
+    return found
+
+
+def _splits(loop: Loop) -> str:
+    if not loop.prompts:
+        return ""
+    return f"{intcomma(loop.train_prompts)} to train on, {intcomma(loop.test_prompts)} to test"
+
+
+def _batches(loop: Loop) -> str:
+    return f"in {loop.batches} batch{'' if loop.batches == 1 else 'es'}" if loop.batches else ""
+
+
+def _labelers(loop: Loop) -> str:
+    if not loop.tasks:
+        return ""
+    people = f"{loop.labelers} labeler{'' if loop.labelers == 1 else 's'}"
+    return f"{people}, {loop.labelers_active} at work" if loop.labelers_active else people
+
+
+@project_role("researcher")
+@require_POST
+def send_to_desk(request: HttpRequest, slug: str) -> HttpResponse:
+    """Make ranking tasks of the chosen batches: of each prompt one, from its answers in all of them."""
+    chosen = [int(pk) for pk in request.POST.getlist("batch") if pk.isdecimal()]
+    batches = list(request.project.answer_batches.filter(pk__in=chosen).order_by("id"))
+    if not batches:
+        messages.error(request, "Choose at least one batch of answers.")
+    else:
+        messages.success(request, str(desk_tasks.send_to_desk(batches=batches)))
+    return redirect(reverse("project", args=[slug]) + "#batches")

@@ -1,0 +1,75 @@
+"""Reward models: the list, and one with how good it is, where it comes from and what it said."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from annotate.paging import keyset_page
+from rewards.models import RewardModel
+from training import charts
+from training.access import of_own_project, reward_models_of
+from training.models import Fitting
+
+SCORES_DRAWN = 20_000
+CHANCE = 0.5
+
+
+@require_safe
+def reward_models(request: HttpRequest) -> HttpResponse:
+    page = keyset_page(reward_models_of(request.user).select_related("project"), request, size=40)
+    return render(request, "rewards/reward_models.html", {"page": page})
+
+
+@of_own_project(RewardModel)
+@require_safe
+def reward_model(request: HttpRequest, model: RewardModel) -> HttpResponse:
+    scores = model.scores.order_by("-id").values_list("value", flat=True)[:SCORES_DRAWN]
+    context = {
+        "model": model,
+        "fitting": Fitting.objects.filter(reward_model=model).select_related("job", "base_policy").first(),
+        "accuracy": accuracy_picture(model),
+        "verdict": verdict(model),
+        "scores": charts.histogram(list(scores)),
+        "heldout": figures(model, HELDOUT),
+        "learned": figures(model, LEARNED),
+        "samplings": model.samplings.select_related("batch", "policy", "job").order_by("-id")[:8],
+    }
+    return render(request, "rewards/reward_model.html", context)
+
+
+def accuracy_picture(model: RewardModel) -> charts.IntervalPicture | None:
+    if model.accuracy is None or model.accuracy_low is None or model.accuracy_high is None:
+        return None
+    return charts.share_with_interval(model.accuracy, model.accuracy_low, model.accuracy_high, chance=CHANCE)
+
+
+def verdict(model: RewardModel) -> str:
+    """What the accuracy and its interval allow to say."""
+    if model.accuracy is None:
+        return "It was not tested: no conversation was held out."
+    if model.accuracy_low is None or model.accuracy_high is None:
+        return "How sure this is was not measured."
+    if model.accuracy_low > CHANCE:
+        return "It orders held-out answers as people do more often than guessing would."
+    if model.accuracy_high < CHANCE:
+        return "It orders held-out answers worse than guessing would: do not use it."
+    return "Too few held-out comparisons to tell it from guessing: rank more, and train again."
+
+
+HELDOUT = {"heldout_pairs": "Held-out comparisons", "heldout_prompts": "Held-out prompts"}
+LEARNED = {
+    "prompts": "Prompts",
+    "rankings": "Rankings",
+    "pairs": "Comparisons",
+    "rankings_of_ties": "Rankings of ties only",
+    "answers": "Answers",
+    "steps": "Steps",
+    "tokens_real": "Tokens read",
+    "train_seconds": "Seconds of training",
+}
+
+
+def figures(model: RewardModel, labels: dict[str, str]) -> list[tuple[str, Any]]:
+    return [(label, model.metrics[name]) for name, label in labels.items() if model.metrics.get(name) is not None]

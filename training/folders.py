@@ -112,10 +112,11 @@ def verify(folder: Path) -> None:
 
 def inside(root: Path, name: str) -> Path:
     """The path `name` below `root`. Raises UnusableFolder if it leads elsewhere."""
-    path = (root / name).resolve()
-    if "\x00" in name or not path.is_relative_to(root.resolve()):
-        raise UnusableFolder(f"{name!r} leads out of {root}.")
-    return path
+    if "\x00" not in name:
+        path = (root / name).resolve()
+        if path.is_relative_to(root.resolve()):
+            return path
+    raise UnusableFolder(f"{name!r} leads out of {root}.")
 
 
 def check_model_source(source: Path) -> None:

@@ -69,23 +69,23 @@ def _attempt(job: Job, folder: JobFolder, heartbeat: "Heartbeat", tell: Tell, st
     heartbeat.patiently(lambda: gather.prepare(job, folder))
     with Runner(job, folder) as runner:
         heartbeat.on_loss = runner.kill
-        return _watch(Diary(job, folder, tell), runner, heartbeat, stop)
+        return _watch(Written(job, folder, tell), runner, heartbeat, stop)
 
 
-def _watch(diary: "Diary", runner: Runner, heartbeat: "Heartbeat", stop: threading.Event) -> Outcome:
+def _watch(written: "Written", runner: Runner, heartbeat: "Heartbeat", stop: threading.Event) -> Outcome:
     """Until the runner has ended and all that it wrote is stored."""
     looked_at = 0.0
     while True:
         over = runner.ended()
         if heartbeat.lost:
-            raise Fenced(f"Job {diary.job.pk}: attempt {diary.job.attempt} lost its lease.")
+            raise Fenced(f"Job {written.job.pk}: attempt {written.job.attempt} lost its lease.")
         if over or time.monotonic() - looked_at >= STORE_EVERY:
-            more = heartbeat.patiently(diary.store)
+            more = heartbeat.patiently(written.store)
             looked_at = 0.0 if more else time.monotonic()
             if over and not more:
-                return _outcome(diary, runner)
+                return _outcome(written, runner)
         if stop.is_set():
-            heartbeat.patiently(lambda: lifecycle.request_stop(diary.job))
+            heartbeat.patiently(lambda: lifecycle.request_stop(written.job))
             stop.clear()
         if heartbeat.flags.cancel or heartbeat.flags.stop:
             runner.ask()
@@ -93,10 +93,10 @@ def _watch(diary: "Diary", runner: Runner, heartbeat: "Heartbeat", stop: threadi
             time.sleep(TICK)
 
 
-def _outcome(diary: "Diary", runner: Runner) -> Outcome:
+def _outcome(written: "Written", runner: Runner) -> Outcome:
     """The last event says it. Without one: killed, by us after the grace or from outside, or a failure."""
-    if diary.outcome is not None:
-        return diary.outcome
+    if written.outcome is not None:
+        return written.outcome
     if runner.was_asked:
         return Outcome("stopped", "Stopped by force: it did not leave in time. The last checkpoint is kept.")
     return Outcome("killed" if runner.was_killed else "failed", runner.sentence())
@@ -258,7 +258,7 @@ class Tail:
 
 
 @dataclass
-class Diary:
+class Written:
     """What one attempt wrote so far, and how much of it is in the database."""
 
     job: Job

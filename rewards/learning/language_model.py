@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -79,7 +80,7 @@ def load(
             output_loading_info=True,
             **config,
         )
-    except (ValueError, KeyError, ImportError) as problem:
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as problem:
         raise Refused(f"{folder} cannot be loaded: {_first_line(problem)}") from problem
     missing = sorted(set(report["missing_keys"]) - set(may_lack))
     if missing:

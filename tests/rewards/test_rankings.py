@@ -1,0 +1,70 @@
+import pytest
+
+from rewards.learning import rankings
+from rewards.learning.events import Refused
+from tests import tiny
+
+ASKED = [{"role": "user", "content": "q"}]
+ROW = {"id": "1", "root": "r", "prompt": ASKED, "answers": ["a", "b", "c"], "ranks": [2, 1, 2], "labeler": "mia"}
+
+
+def read(*rows):
+    return rankings.read(((f"line {number}", row) for number, row in enumerate(rows, start=1)), tiny.tokenizer())
+
+
+def test_a_ranking_gives_its_pairs_without_ties():
+    (prompt,) = read(ROW).prompts
+    assert sorted(prompt.rankings[0]) == [(1, 0), (1, 2)]
+
+
+def test_rankings_of_a_prompt_by_several_labelers_share_its_answers():
+    other = ROW | {"id": "2", "answers": ["c", "d"], "ranks": [1, 2], "labeler": "ben"}
+    found = read(ROW, other)
+    (prompt,) = found.prompts
+    assert len(prompt.group.answers) == 4
+    assert prompt.rankings[1] == [(2, 3)]
+    assert (found.rankings, found.pairs) == (2, 3)
+
+
+def test_a_ranking_of_ties_is_counted_and_left_out():
+    found = read(ROW | {"answers": ["a", "b"], "ranks": [1, 1]}, ROW | {"prompt": [{"role": "user", "content": "p"}]})
+    assert (found.only_ties, found.rankings, len(found.prompts)) == (1, 1, 1)
+
+
+def test_an_answer_is_not_compared_with_itself():
+    (prompt,) = read(ROW | {"answers": ["a", "a", "b"], "ranks": [1, 2, 3]}).prompts
+    assert prompt.rankings == [[(0, 1), (0, 1)]]
+    assert read(ROW | {"answers": ["a", "a"], "ranks": [1, 2]}).only_ties == 1
+
+
+def test_a_row_without_a_root_is_a_conversation_of_its_own():
+    row = {key: value for key, value in ROW.items() if key != "root"}
+    found = read(row, row | {"prompt": [{"role": "user", "content": "p"}]})
+    assert len({prompt.root for prompt in found.prompts}) == 2
+
+
+def test_left_out_conversations_are_gone():
+    found = read(ROW, ROW | {"root": "s", "prompt": [{"role": "user", "content": "p"}]})
+    rest = rankings.without_roots(found, {"r"})
+    assert [prompt.root for prompt in rest.prompts] == ["s"]
+    assert (rest.rankings, rest.pairs) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"prompt": None}, "line 1: prompt must be a list of messages"),
+        ({"prompt": [{"role": "user"}]}, "line 1: prompt must be a list of messages"),
+        ({"prompt": [{"role": "assistant", "content": "x"}]}, "line 1: prompt must end with a message of the user"),
+        ({"prompt": []}, "line 1: prompt must end with a message of the user"),
+        ({"answers": "abc"}, "line 1: answers must be a list of texts"),
+        ({"answers": ["a", 1, "c"]}, "line 1: answers must be a list of texts"),
+        ({"ranks": [1, 2]}, "line 1: ranks must be a list with one rank for each of the 3 answers"),
+        ({"ranks": [1, 2, "3"]}, "line 1: ranks: A rank is a whole number"),
+        ({"ranks": [1, 3, 3]}, "line 1: ranks: Rank 3 does not fit"),
+        ({"answers": ["a"], "ranks": [1]}, "line 1: ranks: Order at least two answers"),
+    ],
+)
+def test_a_row_that_is_no_ranking_is_refused_with_its_place_and_field(change, words):
+    with pytest.raises(Refused, match=words):
+        read(ROW | change)

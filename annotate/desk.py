@@ -140,13 +140,15 @@ def _desk(
 ) -> HttpResponse:
     template = "annotate/_desk_task.html" if request.htmx else "annotate/desk.html"
     tasks = request.project.ranking_tasks.all()
+    done, left = _rankings_of_today(labeler, now()).count(), tasks.filter(open_slots__gt=0).count()
     context = {
         "project": request.project,
         "guidelines": request.project.current_guidelines(),
         "held": held,
         "problem": problem,
-        "done_today": _rankings_of_today(labeler, now()).count(),
-        "open_tasks": tasks.filter(open_slots__gt=0).count(),
+        "done_today": done,
+        "open_tasks": left,
+        "all_today": max(1, done + left + (held is not None)),
     }
     if held is None:
         context |= {"all_tasks": tasks.exists(), "being_ranked": request.project.assignments.open().count()}
@@ -217,7 +219,7 @@ def _draft(text: str, held: Assignment) -> dict[str, Any] | None:
         said = json.loads(text)
         ranks = {str(pk): int(said["ranks"][str(pk)]) for pk in held.order if str(pk) in said["ranks"]}
         judged = [[int(one), int(other), verdict] for one, other, verdict in said["judged"]]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
         return None
     ids = set(held.order)
     are_known = all({one, other} <= ids and verdict in VERDICTS for one, other, verdict in judged)

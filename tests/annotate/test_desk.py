@@ -1,0 +1,319 @@
+"""The desk gives one task at a time, stores what was said once, and never loses what was done."""
+
+import json
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils.timezone import now
+
+from annotate import assignment, desk
+from annotate.models import Assignment, Ranking
+from annotate.roles import labeler_for
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture(autouse=True)
+def plain_static_files(settings):
+    """Pages name static files as they are: nothing was collected for a test."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
+@pytest.fixture
+def project():
+    return factories.make_project("bread", name="Bread")
+
+
+@pytest.fixture
+def mia(project, client):
+    user = factories.make_member(project)
+    client.force_login(user)
+    return labeler_for(user, project)
+
+
+@pytest.fixture
+def task(project):
+    return factories.make_task(project)
+
+
+def turn(labeler):
+    return assignment.claim(labeler=labeler, now=now())
+
+
+def form(held, ranks=(1, 2, 3), **fields):
+    said = {f"rank-{pk}": rank for pk, rank in zip(held.order, ranks, strict=True)}
+    return {"submission_id": str(uuid4()), "page_version": desk.PAGE_VERSION, "active_seconds": "12", **said, **fields}
+
+
+def address(name, held):
+    return reverse(name, args=[held.project.slug, held.pk])
+
+
+def text(response):
+    return response.content.decode()
+
+
+def test_the_desk_shows_the_prompt_and_the_answers_in_the_order_of_this_labeler(client, mia, task):
+    page = text(client.get("/projects/bread/rank"))
+    shown = turn(mia).order
+    assert task.prompt.last_message in page
+    assert [page.index(f'id="answer-{pk}"') for pk in shown] == sorted(page.index(f'id="answer-{pk}"') for pk in shown)
+
+
+def test_the_desk_does_not_say_who_wrote_an_answer(client, mia, project):
+    prompt = factories.make_prompt(project)
+    batch = factories.make_batch(project, "secret-policy")
+    factories.make_task(answers=factories.make_answers(prompt, ["one", "two"], batch))
+    assert "secret-policy" not in text(client.get("/projects/bread/rank"))
+
+
+def test_loading_the_desk_again_shows_the_same_task(client, mia, task, project):
+    factories.make_task(project)
+    client.get("/projects/bread/rank")
+    client.get("/projects/bread/rank")
+    assert mia.assignments.count() == 1
+
+
+def test_submit_answers_with_the_next_task(client, mia, task, project):
+    following = factories.make_task(project)
+    held = turn(mia)
+    page = text(client.post(address("rank_submit", held), form(held), headers=HTMX))
+    assert following.prompt.last_message in page
+    assert page.count('id="task"') == 1 and "<html" not in page
+    assert mia.rankings.count() == 1
+
+
+def test_submit_without_scripts_leads_back_to_the_desk(client, mia, task):
+    held = turn(mia)
+    response = client.post(address("rank_submit", held), form(held))
+    assert (response.status_code, response.url) == (302, "/projects/bread/rank")
+
+
+def test_a_ranking_keeps_the_page_it_was_made_on_and_the_time_it_took(client, mia, task):
+    held = turn(mia)
+    client.post(address("rank_submit", held), form(held))
+    assert (mia.rankings.get().page_version, mia.rankings.get().active_seconds) == (desk.PAGE_VERSION, 12)
+
+
+def test_the_same_submission_twice_stores_one_ranking(client, mia, task):
+    held = turn(mia)
+    sent = form(held)
+    first, second = (client.post(address("rank_submit", held), sent, headers=HTMX).status_code for _ in range(2))
+    assert (first, second, Ranking.objects.count()) == (200, 200, 1)
+
+
+def test_ranks_without_gaps_after_a_tie_mean_the_same_as_with_them(client, mia, task):
+    held = turn(mia)
+    client.post(address("rank_submit", held), form(held, ranks=(1, 1, 2)))
+    assert sorted(mia.rankings.get().ranks) == [1, 1, 3]
+
+
+def test_a_ranking_that_misses_an_answer_is_refused_and_nothing_is_lost(client, mia, task):
+    held = turn(mia)
+    response = client.post(address("rank_submit", held), form(held, ranks=(1, 2, "")), headers=HTMX)
+    assert response.status_code == 422
+    assert "1 of 3 answers has no place yet" in text(response)
+    assert text(response).count("selected>") == 2
+    assert not Ranking.objects.exists()
+
+
+@pytest.mark.parametrize("rank", ["4", "0", "-1", "x", "1" * 5000, "١"])
+def test_a_rank_that_is_no_choice_counts_as_none(client, mia, task, rank):
+    held = turn(mia)
+    assert client.post(address("rank_submit", held), form(held, ranks=(1, 2, rank))).status_code == 422
+
+
+def test_a_submission_without_an_id_is_refused(client, mia, task):
+    held = turn(mia)
+    response = client.post(address("rank_submit", held), form(held, submission_id="no"), headers=HTMX)
+    assert (response.status_code, Ranking.objects.count()) == (409, 0)
+
+
+def test_a_finished_task_is_refused_with_its_reason(client, mia, task):
+    held = turn(mia)
+    assignment.skip(assignment=held, reason="other", now=now())
+    response = client.post(address("rank_submit", held), form(held), headers=HTMX)
+    assert response.status_code == 409
+    assert "You skipped this task, and others have it now." in text(response)
+    assert not Ranking.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["rank_submit", "rank_skip"])
+def test_the_task_of_somebody_else_is_refused_with_its_reason(client, mia, task, project, name):
+    theirs = turn(factories.make_labeler(project))
+    response = client.post(address(name, theirs), form(theirs, reason="other"), headers=HTMX)
+    assert response.status_code == 404
+    assert "This task is not yours." in text(response)
+    assert not Ranking.objects.exists()
+    theirs.refresh_from_db()
+    assert theirs.state == "open"
+
+
+@pytest.mark.parametrize("name", ["rank_draft", "rank_hold"])
+def test_nobody_writes_into_the_draft_of_somebody_else(client, mia, task, project, name):
+    theirs = turn(factories.make_labeler(project))
+    response = client.post(address(name, theirs), {"draft": json.dumps({"ranks": {}, "judged": []})})
+    assert (response.status_code, response.json()["problem"][:23]) == (404, "This task is not yours.")
+
+
+def test_a_skip_has_a_reason_and_brings_the_next_task(client, mia, task, project):
+    following = factories.make_task(project)
+    held = turn(mia)
+    page = text(client.post(address("rank_skip", held), {"reason": "unclear"}, headers=HTMX))
+    assert following.prompt.last_message in page
+    assert Assignment.objects.get(pk=held.pk).skip_reason == "unclear"
+
+
+def test_a_skip_without_a_reason_is_refused(client, mia, task):
+    held = turn(mia)
+    response = client.post(address("rank_skip", held), {"reason": "bored"}, headers=HTMX)
+    assert response.status_code == 422
+    assert "choose one of the reasons" in text(response)
+
+
+def test_undo_brings_back_the_last_task_with_its_ranks(client, mia, task):
+    held = turn(mia)
+    client.post(address("rank_submit", held), form(held, ranks=(3, 1, 2)))
+    page = text(client.post("/projects/bread/rank/undo", headers=HTMX))
+    assert f'data-assignment="{held.pk}"' in page
+    assert page.count("selected>") == 3
+    assert not Ranking.objects.standing().exists()
+
+
+def test_undo_with_nothing_to_undo_says_so(client, mia, task):
+    assert "nothing to undo" in text(client.post("/projects/bread/rank/undo", headers=HTMX))
+
+
+def test_a_draft_is_kept_and_shown_again(client, mia, task):
+    held = turn(mia)
+    one, other, _ = held.order
+    draft = {"ranks": {str(one): 2, str(other): 1}, "judged": [[other, one, "better"]]}
+    answer = client.post(address("rank_draft", held), {"draft": json.dumps(draft), "active_seconds": "7"})
+    assert answer.json()["lease_seconds"] > 800
+    held.refresh_from_db()
+    assert (held.draft, held.active_seconds) == (draft, 7)
+    assert text(client.get("/projects/bread/rank")).count("selected>") == 2
+
+
+@pytest.mark.parametrize(
+    "draft",
+    [
+        "",
+        "null",
+        "[]",
+        "[" * 9000,
+        '{"ranks": {}}',
+        '{"ranks": {}, "judged": [[1, 2, "better"]]}',
+        '{"ranks": [], "judged": 5}',
+        '{"ranks": {}, "judged": [[1e400, 2, "better"]]}',
+    ],
+)
+def test_a_draft_that_no_page_sends_is_refused(client, mia, task, draft):
+    held = turn(mia)
+    assert client.post(address("rank_draft", held), {"draft": draft}).status_code == 400
+
+
+def test_a_draft_with_a_rank_out_of_range_is_refused(client, mia, task):
+    held = turn(mia)
+    draft = json.dumps({"ranks": {str(held.order[0]): 4}, "judged": []})
+    assert client.post(address("rank_draft", held), {"draft": draft}).status_code == 400
+
+
+def test_a_ping_renews_the_hold(client, mia, task, settings):
+    held = turn(mia)
+    Assignment.objects.filter(pk=held.pk).update(lease_until=now())
+    assert client.post(address("rank_hold", held)).json()["lease_seconds"] > settings.ASSIGNMENT_LEASE_SECONDS - 10
+
+
+def test_a_ping_for_a_finished_task_says_that_it_is_finished(client, mia, task):
+    held = turn(mia)
+    client.post(address("rank_submit", held), form(held))
+    answer = client.post(address("rank_hold", held))
+    assert (answer.status_code, "already" in answer.json()["problem"]) == (409, True)
+
+
+def test_a_late_ranking_of_a_full_task_is_kept_and_said_so(client, mia, task, project):
+    held = turn(mia)
+    Assignment.objects.filter(pk=held.pk).update(lease_until=now())
+    factories.make_ranking(task)
+    page = text(client.post(address("rank_submit", held), form(held), headers=HTMX))
+    assert "Your ranking is kept beside theirs." in page
+    assert mia.rankings.get().surplus
+
+
+def test_an_empty_queue_says_so_and_looks_again_by_itself(client, mia, project):
+    page = text(client.get("/projects/bread/rank"))
+    assert "No answers to rank yet" in page
+    assert 'hx-trigger="every 10s"' in page
+
+
+def test_a_queue_that_is_still_empty_leaves_the_page_alone(client, mia):
+    assert client.get("/projects/bread/rank?waiting=1", headers=HTMX).status_code == 204
+
+
+def test_a_task_that_arrives_appears_on_the_waiting_page(client, mia, task):
+    page = text(client.get("/projects/bread/rank?waiting=1", headers=HTMX))
+    assert task.prompt.last_message in page
+
+
+def test_who_has_ranked_everything_is_told_so_with_their_count(client, mia, project):
+    factories.make_ranking(labeler=mia, task=factories.make_task(project, rankings_wanted=2))
+    page = text(client.get("/projects/bread/rank"))
+    assert "You have ranked everything open to you" in page
+    assert "1 task still needs the eyes of other people." in page
+    assert "You ranked 1 task today." in page
+
+
+def test_an_empty_answer_is_named(client, mia, project):
+    factories.make_task(answers=factories.make_answers(factories.make_prompt(project), ["", "something"]))
+    assert "(empty answer)" in text(client.get("/projects/bread/rank"))
+
+
+def test_an_answer_is_shown_rendered_and_raw_and_is_inert_in_both(client, mia, project):
+    hostile = "**bold** <img src=x onerror=alert(1)> <b hx-get=/jobs/>x</b>"
+    factories.make_task(answers=factories.make_answers(factories.make_prompt(project), [hostile, "other"]))
+    page = text(client.get("/projects/bread/rank"))
+    assert "<strong>bold</strong>" in page
+    assert "**bold** &lt;img" in page
+    assert "<img" not in page and "<b hx-get" not in page
+
+
+def test_a_long_answer_is_shown_whole(client, mia, project):
+    long = "word " * 20_000 + "the end"
+    factories.make_task(answers=factories.make_answers(factories.make_prompt(project), [long, "short"]))
+    assert text(client.get("/projects/bread/rank")).count("the end") == 2
+
+
+def test_the_guidelines_open_at_the_desk(client, mia, task, project):
+    factories.make_guidelines(project, "Prefer the *true* answer.", version=3)
+    page = text(client.get("/projects/bread/rank"))
+    assert "Guidelines v3" in page and "<em>true</em>" in page
+
+
+def test_a_stranger_finds_no_desk(client, project):
+    client.force_login(factories.make_user())
+    assert client.get("/projects/bread/rank").status_code == 404
+
+
+def test_who_is_not_signed_in_is_sent_to_sign_in(client, project):
+    assert client.get("/projects/bread/rank").url.startswith("/sign-in/")
+
+
+def test_the_next_task_costs_as_many_queries_however_long_the_queue(client, mia, project):
+    costs = []
+    for more_tasks in (2, 12):
+        for _ in range(more_tasks):
+            factories.make_task(project)
+        held = turn(mia)
+        with CaptureQueriesContext(connection) as queries:
+            client.post(address("rank_submit", held), form(held), headers=HTMX)
+        costs.append(len(queries))
+    assert costs[0] == costs[1] < 40

@@ -1,0 +1,104 @@
+"""What every page does: its policy, its colours, its questions, its curves."""
+
+import re
+
+import pytest
+from django.template import Context, Template
+from playwright.sync_api import expect
+
+from tests import factories
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def signed_in(page, sign_in):
+    sign_in(factories.make_user())
+    return page
+
+
+def put(page, html):
+    """Part of a page, as if the server had sent it."""
+    page.evaluate("html => { document.querySelector('main').innerHTML = html; htmx.process(document.body); }", html)
+
+
+def test_the_policy_refuses_a_script_that_stands_in_the_page(context):
+    page = context.new_page()
+    page.goto("/sign-in/")
+    page.evaluate("""() => {
+        const script = document.createElement("script");
+        script.textContent = "window.wasRun = true";
+        document.body.append(script);
+        const styled = "<p id=styled style='position: fixed' onclick='window.wasRun = true'>x</p>";
+        document.body.insertAdjacentHTML("beforeend", styled);
+        document.getElementById("styled").click();
+    }""")
+    assert page.evaluate("window.wasRun") is None
+    assert page.evaluate("getComputedStyle(document.getElementById('styled')).position") == "static"
+
+
+def test_htmx_runs_no_text_as_code(signed_in):
+    signed_in.goto("/account/")
+    settings = signed_in.evaluate("htmx.config")
+    assert not settings["allowEval"] and not settings["allowScriptTags"] and not settings["includeIndicatorStyles"]
+    assert settings["selfRequestsOnly"] and settings["historyCacheSize"] == 0
+
+
+def test_the_colours_follow_the_system_until_somebody_chooses(signed_in):
+    def ground():
+        return signed_in.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    signed_in.emulate_media(color_scheme="dark")
+    signed_in.goto("/account/")
+    dark = ground()
+    signed_in.get_by_role("button", name="person").click()
+    signed_in.get_by_role("button", name="Colours: as the system").click()
+    light = ground()
+    assert light != dark
+    signed_in.reload()
+    assert ground() == light
+    signed_in.emulate_media(color_scheme="light")
+    assert ground() == light
+
+
+def test_a_form_that_asks_first_is_sent_only_after_a_yes(signed_in):
+    signed_in.goto("/account/")
+    put(signed_in, "<form action='/projects/' data-confirm='Really?'><button>Go</button></form>")
+    signed_in.get_by_role("button", name="Go", exact=True).click()
+    signed_in.get_by_role("button", name="Go back").click()
+    expect(signed_in).to_have_url(re.compile("/account/$"))
+    signed_in.get_by_role("button", name="Go", exact=True).click()
+    expect(signed_in.get_by_role("dialog")).to_contain_text("Really?")
+    signed_in.get_by_role("button", name="Yes, do it").click()
+    expect(signed_in).to_have_url(re.compile(r"/projects/\??$"))
+
+
+def test_a_request_without_a_network_says_so(signed_in, context):
+    signed_in.goto("/account/")
+    put(signed_in, "<button hx-get='/projects/'>Ask</button>")
+    context.set_offline(True)
+    signed_in.get_by_role("button", name="Ask").click()
+    expect(signed_in.locator("#messages")).to_contain_text("No connection to the server.")
+    signed_in.get_by_role("button", name="Dismiss").click()
+    expect(signed_in.locator("#messages")).to_be_empty()
+
+
+def test_a_page_is_wide_enough_for_no_sideways_scroll_on_a_phone(signed_in):
+    signed_in.set_viewport_size({"width": 390, "height": 844})
+    signed_in.goto("/account/")
+    assert signed_in.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_table_is_drawn_as_curves_and_fed_again(signed_in, server):
+    chart = Template("{% include '_chart.html' %}")
+    values = {"chart_id": "loss", "title": "Loss", "columns": ["Step", "Training", "Held out"]}
+    signed_in.goto("/account/")
+    put(signed_in, chart.render(Context({**values, "rows": [[1, 0.7, None], [2, 0.6, 0.65]]})))
+    for name in ("vendor/uplot.min.js", "curves.js"):
+        signed_in.add_script_tag(url=f"{server}/static/{name}")
+    expect(signed_in.locator("#loss canvas")).to_be_visible()
+    before = signed_in.evaluate("document.querySelector('#loss canvas').toDataURL()")
+    row = "<tr><td data-value=3>3</td><td data-value=0.1>0.1</td><td data-value=0.2>0.2</td></tr>"
+    signed_in.evaluate("row => document.querySelector('#loss tbody').insertAdjacentHTML('beforeend', row)", row)
+    signed_in.evaluate("htmx.trigger(document.body, 'htmx:load')")
+    assert signed_in.evaluate("document.querySelector('#loss canvas').toDataURL()") != before

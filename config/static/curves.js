@@ -20,6 +20,7 @@
       width: plot.clientWidth,
       height: plot.clientHeight,
       cursor: { y: false },
+      legend: { show: false },
       scales: { x: { time: false } },
       axes: [axis, { ...axis, size: 48 }],
       series: headings.map((label, index) =>
@@ -39,7 +40,7 @@
   }
 
   function draw(figure, afresh = false) {
-    const [plot, table] = [figure.querySelector(".plot"), figure.querySelector("table")];
+    const [plot, table] = [figure.querySelector(".plot"), figure.querySelector(".table-wrap table")];
     if (!plot || !table?.tBodies[0]?.rows.length) return;
     const data = numbers(table);
     const drawing = drawings.get(plot);
@@ -55,10 +56,13 @@
   const resized = new ResizeObserver((entries) => {
     for (const { target } of entries) drawings.get(target)?.setSize({ width: target.clientWidth, height: target.clientHeight });
   });
-  htmx.onLoad(() => {
+  function refresh() {
     drawAll(false);
     document.querySelectorAll("figure[data-curve] .plot").forEach((plot) => resized.observe(plot));
-  });
+  }
+
+  refresh();
+  htmx.onLoad(refresh);
   document.addEventListener("theme:changed", () => drawAll(true));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(true));
 })();

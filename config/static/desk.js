@@ -4,6 +4,12 @@
   const word = (rank) => words[rank - 1] ?? `${rank}th`;
   let desk = null;
 
+  function strong(text) {
+    const made = document.createElement("strong");
+    made.textContent = text;
+    return made;
+  }
+
   class Desk {
     constructor(section) {
       this.section = section;
@@ -18,6 +24,7 @@
       this.retry = { timer: null, wait: 2000 };
       this.#listen();
       this.#draw();
+      this.#say(this.#question());
     }
 
     #listen() {
@@ -57,14 +64,18 @@
     }
 
     change(act) {
+      const subject = this.ordering.active;
+      const before = this.ordering.ranks();
       act(this.ordering);
       this.#draw();
+      this.#say(`${this.#placing(before, subject)}${this.#question()}`);
       this.keeping.save(this.ordering.draft());
     }
 
     pick(id) {
       this.ordering.pick(id);
       this.#draw();
+      this.#say(this.#question());
       this.#card(id).scrollIntoView({ block: "nearest" });
     }
 
@@ -110,7 +121,15 @@
       const handles = this.section.querySelectorAll("[data-handle]");
       Tray.letDrag(strip, handles, (groups) => (groups ? this.change((o) => o.arrange(groups)) : this.#draw()));
       this.#drawQuestion();
-      this.#say(this.#question());
+    }
+
+    /** In words what a change did to the answer that it was about. */
+    #placing(before, subject) {
+      const ranks = this.ordering.ranks();
+      const id = subject !== null && ranks[subject] !== before[subject] ? subject : this.ids.find((each) => ranks[each] !== before[each]);
+      if (!id) return "";
+      const place = ranks[id] ? word(ranks[id]) + (this.ordering.isTied(id) ? ", equal with another" : "") : "not placed";
+      return `${this.letters[id]} is ${place}. `;
     }
 
     #drawCard(id, rank) {
@@ -128,7 +147,7 @@
     #drawQuestion() {
       const { candidate, rival, isComplete } = this.ordering;
       const question = this.section.querySelector("[data-question]");
-      question.textContent = this.#question();
+      question.replaceChildren(...this.#question().split(/\b([A-P])\b/).map((part, index) => (index % 2 ? strong(part) : part)));
       question.classList.remove("is-urgent");
       this.section.querySelector("[data-verdicts]").hidden = candidate === null;
       if (candidate !== null) {
@@ -144,7 +163,7 @@
       const { candidate, rival, selected, isComplete } = this.ordering;
       if (candidate !== null) return `Is ${this.letters[candidate]} better than ${this.letters[rival]}?`;
       if (selected !== null) return `Where does ${this.letters[selected]} belong?`;
-      return isComplete ? "All placed." : "";
+      return isComplete ? "All placed: submit, or change the order." : "";
     }
 
     #showKeeping(state, { secondsLeft } = {}) {
@@ -160,7 +179,8 @@
       const place = document.querySelector("[data-hold]");
       if (!place) return;
       const [minutes, rest] = [Math.floor(seconds / 60), String(seconds % 60).padStart(2, "0")];
-      place.textContent = seconds > 0 ? `held for you ${minutes}:${rest}` : "hold lapsed: submit soon";
+      place.querySelector("time").textContent = seconds > 0 ? `${minutes}:${rest}` : "0:00";
+      place.title = seconds > 0 ? "Nobody else is given this task meanwhile" : "The hold is over: submit soon, while the place is free";
       place.classList.toggle("is-urgent", seconds < 60);
     }
 

@@ -16,6 +16,7 @@ class Keeping {
     this.clock = setInterval(() => this.#tick(), 1000);
     this.ping = setInterval(() => this.#hold(), 60_000);
     this.listening = new AbortController();
+    this.#tell();
     const options = { signal: this.listening.signal, passive: true };
     for (const kind of ["keydown", "pointermove", "pointerdown", "wheel", "touchmove", "scroll"]) {
       document.addEventListener(kind, () => (this.#quietSince = Date.now()), options);
@@ -109,6 +110,10 @@ class Keeping {
   #tick() {
     const isHere = !document.hidden && Date.now() - this.#quietSince < 60_000;
     if (isHere) this.activeSeconds += 1;
+    this.#tell();
+  }
+
+  #tell() {
     this.show("tick", { secondsLeft: Math.round((this.leaseEnds - Date.now()) / 1000) });
   }
 

@@ -2,7 +2,7 @@
 (() => {
   function ask(question, go) {
     const dialog = document.getElementById("confirm");
-    dialog.querySelector("[data-question]").textContent = question;
+    document.getElementById("confirm-question").textContent = question;
     dialog.returnValue = "";
     dialog.addEventListener("close", () => dialog.returnValue === "yes" && go(), { once: true });
     dialog.showModal();

@@ -20,13 +20,12 @@ const Tray = (() => {
   /** Draws the ordering into the strip. */
   function draw(strip, ordering, letters) {
     const parts = [element("span", "gap")];
-    ordering.groups.forEach((group, place) => {
+    ordering.groups.forEach((group) => {
       const box = element("span", "box");
       group.ids.forEach((id, index) => {
-        if (index) box.append(element("span", "sign tie-sign", "="));
+        if (index) box.append(element("span", "sign", "="));
         box.append(chip(id, letters[id], { isActive: id === ordering.active }));
       });
-      if (place) parts.push(element("span", "sign", "›"));
       parts.push(box, element("span", "gap"));
     });
     const waiting = element("span", "waiting");
@@ -46,6 +45,8 @@ const Tray = (() => {
   function letDrag(strip, handles, arranged) {
     const common = {
       draggable: "[data-chip]",
+      forceFallback: true, // the same drag for mouse and touch, that the page can style
+      fallbackTolerance: 4,
       delay: 120,
       delayOnTouchOnly: true,
       onStart: () => document.body.classList.add("is-dragging"),

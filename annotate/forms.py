@@ -5,9 +5,13 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.files.uploadedfile import UploadedFile
 from django.utils.text import slugify
 
-from annotate.models import Membership, Project, Snapshot, User
+from annotate.models import Membership, Project, Prompt, Snapshot, User
+
+LARGEST_UPLOAD = 64 << 20
+"""Bytes. What a web process stores well within its time; larger files are for the command line."""
 
 
 class Labelled:
@@ -18,7 +22,7 @@ class Labelled:
 
 
 class SignInForm(Labelled, AuthenticationForm):
-    error_messages: ClassVar[dict[str, str]] = {
+    error_messages = {
         "invalid_login": "This name and password do not belong together. Capital letters count.",
         "inactive": "This account is closed. Ask an admin.",
     }
@@ -27,9 +31,17 @@ class SignInForm(Labelled, AuthenticationForm):
 class SetPassword(Labelled, SetPasswordForm):
     """For whoever came by a link."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["new_password1"].help_text = "At least 12 characters, not a common one, and not like your name."
+        self.fields["new_password2"].help_text = ""
+        self.fields["new_password2"].label = "The same once more"
 
-class ChangePassword(Labelled, PasswordChangeForm):
+
+class ChangePassword(SetPassword, PasswordChangeForm):
     """For whoever knows the old one."""
+
+    field_order = PasswordChangeForm.field_order
 
 
 class AccountForm(Labelled, forms.ModelForm):
@@ -108,6 +120,34 @@ class MemberForm(Labelled, forms.Form):
 
 class RoleForm(Labelled, forms.Form):
     role = forms.ChoiceField(label="What they may do", choices=Membership.Role.choices, widget=forms.RadioSelect)
+
+
+class ImportForm(Labelled, forms.Form):
+    file = forms.FileField(widget=forms.ClearableFileInput(attrs={"accept": ".jsonl,.json,.csv,.gz"}))
+
+    def clean_file(self) -> UploadedFile:
+        file: UploadedFile = self.cleaned_data["file"]
+        if file.size and file.size > LARGEST_UPLOAD:
+            raise forms.ValidationError(
+                f"This file has {file.size >> 20} MiB, and a page takes {LARGEST_UPLOAD >> 20}. "
+                "Import it on the server, with manage.py."
+            )
+        return file
+
+
+class PromptsImportForm(ImportForm):
+    split = forms.ChoiceField(
+        required=False,
+        choices=[("", "As the file says, else training"), *Prompt.Split.choices],
+        help_text="Rankings of test prompts never enter training.",
+    )
+
+
+class AnswersImportForm(ImportForm):
+    source = forms.CharField(
+        max_length=200, initial="import", help_text="Where the answers come from, for rows that do not say it."
+    )
+    for_ranking = forms.BooleanField(label="Make a ranking task of each prompt", required=False, initial=True)
 
 
 class FreezeForm(Labelled, forms.Form):

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from annotate import desk
-from annotate.views import accounts, members, projects, prompts, rankings
+from annotate.views import accounts, imports, members, projects, prompts, rankings
 
 urlpatterns = [
     path("sign-in/", accounts.SignIn.as_view(), name="sign_in"),
@@ -22,6 +22,8 @@ urlpatterns = [
     path("projects/<slug:slug>/members/<int:pk>/remove", members.member_remove, name="member_remove"),
     path("projects/<slug:slug>/prompts/", prompts.prompts, name="prompts"),
     path("projects/<slug:slug>/prompts/<int:pk>", prompts.prompt, name="prompt"),
+    path("projects/<slug:slug>/prompts/import", imports.import_prompts, name="import_prompts"),
+    path("projects/<slug:slug>/answers/import", imports.import_answers, name="import_answers"),
     path("projects/<slug:slug>/rankings/", rankings.rankings, name="rankings"),
     path("projects/<slug:slug>/rankings/<int:pk>", rankings.ranking, name="ranking"),
     path("projects/<slug:slug>/rank", desk.rank, name="rank"),

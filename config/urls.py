@@ -8,4 +8,5 @@ urlpatterns = [
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
     path("", include("annotate.urls")),
+    path("", include("training.urls")),
 ]

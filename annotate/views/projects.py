@@ -63,11 +63,12 @@ def guidelines(request: HttpRequest, slug: str) -> HttpResponse:
     latest = current.version if current else 0
     form = GuidelinesForm(request.POST or None, initial={"text": current.text if current else "", "based_on": latest})
     if request.method == "POST" and form.is_valid():
-        written = write_guidelines(request.project, form.cleaned_data, by=request.user)
+        written = write_guidelines(request.project, **form.cleaned_data, by=request.user)
         if written:
             messages.success(request, f"Saved as v{written.version}. Labelers see it from their next task on.")
             return redirect("guidelines", slug)
-        form.data = form.data.copy() | {"based_on": latest}
+        form.data = request.POST.copy()
+        form.data["based_on"] = str(latest)
         form.add_error(None, f"v{latest} was saved while you wrote. Compare it with your text, then save again.")
     context = {
         "project": request.project,
@@ -82,13 +83,13 @@ def guidelines(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @transaction.atomic
-def write_guidelines(project: Project, content: dict[str, object], *, by: User) -> Guidelines | None:
+def write_guidelines(project: Project, *, text: str, based_on: int, by: User) -> Guidelines | None:
     """The next version, or None where another was saved since this text was begun."""
     Project.objects.select_for_update().get(pk=project.pk)
     latest = project.guidelines.aggregate(latest=Max("version"))["latest"] or 0
-    if content["based_on"] != latest:
+    if based_on != latest:
         return None
-    written = project.guidelines.create(version=latest + 1, text=content["text"], author=by)
+    written = project.guidelines.create(version=latest + 1, text=text, author=by)
     AuditEvent.record("project.guidelines", user=by, project=project, subject=f"v{written.version}")
     return written
 

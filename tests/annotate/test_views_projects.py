@@ -122,7 +122,7 @@ def test_guidelines_written_on_an_old_version_are_refused_and_kept_on_the_page(c
     assert response.status_code == 422
     assert b"my long work" in response.content and b"v2 was saved while you wrote" in response.content
     assert project.guidelines.count() == 2
-    assert response.context["form"]["based_on"].value() == 2
+    assert response.context["form"]["based_on"].value() == "2"
 
 
 def test_a_labeler_reads_guidelines_but_does_not_write_them(client, project):

@@ -1,0 +1,50 @@
+"""Files of prompts and of answers, uploaded. What a file does stands in annotate/imports.py."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods
+
+from annotate import imports
+from annotate.forms import AnswersImportForm, ImportForm, PromptsImportForm
+from annotate.models import Membership
+from annotate.roles import project_role
+
+Role = Membership.Role
+
+
+@project_role(Role.RESEARCHER)
+@require_http_methods(["GET", "POST"])
+def import_prompts(request: HttpRequest, slug: str) -> HttpResponse:
+    form = PromptsImportForm(request.POST or None, request.FILES or None)
+    report = None
+    if form.is_bound and form.is_valid():
+        report = _stored(request, form, imports.import_prompts, split=form.cleaned_data["split"] or None)
+    return _page(request, "prompts", form, report)
+
+
+@project_role(Role.RESEARCHER)
+@require_http_methods(["GET", "POST"])
+def import_answers(request: HttpRequest, slug: str) -> HttpResponse:
+    form = AnswersImportForm(request.POST or None, request.FILES or None)
+    report = None
+    if form.is_bound and form.is_valid():
+        said = {name: form.cleaned_data[name] for name in ("source", "for_ranking")}
+        report = _stored(request, form, imports.import_answers, **said)
+    return _page(request, "answers", form, report)
+
+
+def _stored(request: HttpRequest, form: ImportForm, store: Any, **options: Any) -> imports.ImportReport | None:
+    file = form.cleaned_data["file"]
+    try:
+        return store(project=request.project, stream=file, filename=file.name, user=request.user, **options)
+    except imports.ImportRefused as problem:
+        form.add_error("file", str(problem))
+        return None
+
+
+def _page(request: HttpRequest, what: str, form: ImportForm, report: imports.ImportReport | None) -> HttpResponse:
+    context = {"project": request.project, "what": what, "form": form, "report": report}
+    template = "annotate/_import.html" if request.htmx else f"annotate/import_{what}.html"
+    return render(request, template, context, status=422 if form.errors else 200)

@@ -1,0 +1,184 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from rewards.learning import fit
+from rewards.learning.events import Refused, Stop, Stopped
+from rewards.learning.reward_model import RewardModel
+from rewards.learning.run import sha256
+from rewards.learning.score import Scorer
+from tests.rewards import jobs
+
+
+class StopAt(Stop):
+    """Somebody asks to stop just before the work looks for the n-th time."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.looks = looks
+
+    def check(self) -> None:
+        self.looks -= 1
+        self.requested = self.looks <= 0
+        super().check()
+
+
+def weights(run) -> str:
+    return sha256(run.partial / "model" / "model.safetensors")
+
+
+def fitted(path, number=1, **settings):
+    run = jobs.attempt(jobs.folder(path, **settings), number)
+    fit.run(run)
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_planted_preference_is_learned(tmp_path):
+    train, heldout = jobs.planted(400, seed=1), jobs.planted(100, seed=2)
+    run = fitted(tmp_path, train=train, heldout=heldout, learning_rate=3e-3, prompts_per_step=8, epochs=2)
+    metrics = json.loads((run.partial / "metrics.json").read_text())
+    assert metrics["heldout_accuracy"] >= 0.9
+    assert metrics["heldout_accuracy_low"] >= 0.85
+    assert metrics["heldout_log_loss"] < 0.3
+
+
+def test_a_run_leaves_a_model_its_figures_and_its_origin(tmp_path):
+    run = fitted(tmp_path, evaluate_every=2)
+    assert sorted(path.name for path in run.partial.iterdir()) == ["metrics.json", "model", "origin.json"]
+    assert sorted(path.name for path in (run.partial / "model").iterdir()) == [
+        "chat_template.jinja",
+        "config.json",
+        "model.safetensors",
+        "reward.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]
+    origin = json.loads((run.partial / "origin.json").read_text())
+    assert origin["spec"]["weight_decay"] == 0.0
+    assert origin["inputs"]["train.jsonl"] == sha256(tmp_path / "inputs" / "train.jsonl")
+    assert set(origin["packages"]) >= {"torch", "transformers"}
+    steps = [event for event in jobs.events(tmp_path) if "step" in event]
+    assert [(event["step"], event["total"]) for event in steps] == [(n, 6) for n in range(1, 7)]
+    assert {"loss", "train_accuracy", "learning_rate", "grad_norm", "tokens_per_second"} <= set(steps[0]["metrics"])
+    assert ["heldout_accuracy" in event["metrics"] for event in steps] == [False, True, False, True, False, False]
+
+
+def test_the_figures_count_what_was_read(tmp_path):
+    rows = jobs.planted(4, seed=1)
+    run = fitted(tmp_path, train=rows, epochs=3)
+    metrics = json.loads((run.partial / "metrics.json").read_text())
+    prompt = len("<") + 8 + 2  # one token a byte: user, eight letters, end, assistant
+    used = [row for row in rows if len(set(row["ranks"])) > 1]
+    shared = sum(prompt + sum(len(text) + 1 for text in set(row["answers"])) for row in used)
+    alone = sum(sum(prompt + len(text) + 1 for text in set(row["answers"])) for row in used)
+    assert metrics["tokens_real"] == 3 * shared
+    assert metrics["tokens_saved"] == 3 * (alone - shared)
+    assert metrics["prompts"] + metrics["rankings_of_ties"] == 4
+    assert metrics["tokens_padded"] == metrics["texts_cut"] == 0
+
+
+def test_training_answers_average_zero(tmp_path):
+    run = fitted(tmp_path)
+    rows = [row for row in jobs.planted(24, seed=1) if len(set(row["ranks"])) > 1]
+    scorer = Scorer.load(run.partial / "model")
+    scores = scorer.score((row["prompt"], list(dict.fromkeys(row["answers"]))) for row in rows)
+    flat = torch.tensor([score for row in scores for score in row])
+    assert flat.mean().abs() < 1e-5
+    assert flat.std() > 0.1
+    assert scorer.model.offset != 0
+
+
+def test_the_size_of_a_row_does_not_change_what_is_learned(tmp_path):
+    models = []
+    for room in (30, 1000):
+        run = fitted(tmp_path / str(room), tokens_per_row=room, train=jobs.planted(8, seed=1), prompts_per_step=8)
+        models.append(RewardModel.load(run.partial / "model"))
+    for one, other in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        # AdamW's first step is lr * sign(gradient): where that is nearly 0, the last bits decide
+        assert ((one - other).abs() < 1e-5).float().mean() > 0.999
+
+
+@pytest.mark.parametrize("looks", [1, 2, 9, 14])
+def test_a_stopped_run_goes_on_with_the_same_bits(tmp_path, looks):
+    whole = fitted(tmp_path / "whole", epochs=2, checkpoint_every=3)
+    path = jobs.folder(tmp_path / "job", epochs=2, checkpoint_every=3)
+    with pytest.raises(Stopped):
+        fit.run(jobs.attempt(path, 1, stop=StopAt(looks)))
+    run = jobs.attempt(path, 2)
+    fit.run(run)
+    assert weights(run) == weights(whole)
+    assert ("Going on after step" in jobs.messages(path, 2)) == (looks > 1)
+
+
+def test_the_same_run_twice_gives_the_same_bits_and_another_seed_does_not(tmp_path):
+    first, second = (weights(fitted(tmp_path / name)) for name in ("a", "b"))
+    assert first == second
+    assert weights(fitted(tmp_path / "c", seed=1)) != first
+
+
+def test_a_checkpoint_of_other_settings_is_not_resumed_from(tmp_path):
+    path = jobs.folder(tmp_path / "job")
+    fit.run(jobs.attempt(path, 1))
+    spec = json.loads((path / "spec.json").read_text())
+    (path / "spec.json").write_text(json.dumps(spec | {"learning_rate": 1e-4}))
+    run = jobs.attempt(path, 2)
+    fit.run(run)
+    assert "starting from scratch" in jobs.messages(path, 2)
+    assert weights(run) == weights(fitted(tmp_path / "fresh", learning_rate=1e-4))
+
+
+def test_rankings_of_ties_alone_are_refused(tmp_path):
+    rows = [row | {"ranks": [1, 1, 1, 1]} for row in jobs.planted(3, seed=1)]
+    with pytest.raises(Refused, match="only ties"):
+        fitted(tmp_path, train=rows)
+
+
+def test_a_held_out_conversation_that_is_trained_on_does_not_count(tmp_path):
+    train = jobs.planted(12, seed=1)
+    run = fitted(tmp_path, train=train, heldout=[*train[:5], *jobs.planted(4, seed=2)])
+    metrics = json.loads((run.partial / "metrics.json").read_text())
+    assert metrics["heldout_prompts"] <= 4
+    assert "also trained on" in jobs.messages(tmp_path)
+
+
+def test_without_held_out_rankings_the_run_says_that_there_is_no_accuracy(tmp_path):
+    run = fitted(tmp_path, heldout=[])
+    metrics = json.loads((run.partial / "metrics.json").read_text())
+    assert "heldout_accuracy" not in metrics
+    assert "no held-out accuracy" in jobs.messages(tmp_path)
+
+
+def test_a_loss_that_is_not_a_number_stops_with_a_sentence(tmp_path):
+    path = jobs.folder(tmp_path)
+    file = path / "base" / "model.safetensors"
+    broken = load_file(file)
+    broken["model.norm.weight"][0] = float("nan")
+    save_file(broken, file, metadata={"format": "pt"})
+    with pytest.raises(Refused, match="not a number any more at step 1. Lower the learning rate"):
+        fit.run(jobs.attempt(path))
+
+
+def test_bfloat16_learns_too(tmp_path):
+    metrics = json.loads(
+        (fitted(tmp_path, precision="bfloat16", epochs=8, learning_rate=3e-3).partial / "metrics.json").read_text()
+    )
+    assert metrics["heldout_accuracy"] > 0.7
+
+
+def test_a_missing_input_is_named(tmp_path):
+    path = jobs.folder(tmp_path)
+    (path / "inputs" / "heldout.jsonl").unlink()
+    with pytest.raises(Refused, match=r"no inputs/heldout\.jsonl"):
+        fit.run(jobs.attempt(path))
+
+
+def test_a_broken_line_is_named(tmp_path):
+    path = jobs.folder(tmp_path)
+    with (path / "inputs" / "train.jsonl").open("a") as file:
+        file.write('{"prompt": \n')
+    with pytest.raises(Refused, match=r"inputs/train\.jsonl, line 25: this is not JSON"):
+        fit.run(jobs.attempt(path))

@@ -1,18 +1,21 @@
 """Pure numbers about policies and their answers."""
 
 from collections.abc import Sequence
-from math import comb, log
+from math import log
 
 
 def best_of(scores: Sequence[float], n: int) -> float:
     """The expected best of n answers drawn without repeats from these M >= n scores: unbiased for a policy's best-of-n.
 
     Sum over the ascending scores r_(0) ... r_(M-1) of C(i, n - 1) r_(i) / C(M, n): r_(i) is the best of C(i, n - 1) of
-    the C(M, n) subsets. Whole numbers divide exactly, however large."""
+    the C(M, n) subsets. The weights come from the largest down, each from the last: nothing overflows."""
     if not 1 <= n <= len(scores):
         raise ValueError(f"The best of {n} cannot be told from {len(scores)} scores.")
-    subsets = comb(len(scores), n)
-    return sum(comb(i, n - 1) / subsets * score for i, score in enumerate(sorted(scores)))
+    weight, total = n / len(scores), 0.0
+    for better_than, score in zip(reversed(range(len(scores))), sorted(scores, reverse=True), strict=True):
+        total += weight * score
+        weight *= (better_than - n + 1) / max(1, better_than)
+    return total
 
 
 def best_of_curve(pools: Sequence[Sequence[float]], n: int) -> list[float]:

@@ -138,6 +138,15 @@ def _store_answers(job: Job, rows: list[Row]) -> None:
     _store(job, _batch_of(job, scored=False), rows)
 
 
+def _collect_answers(job: Job, output: Path) -> None:
+    """All answers are rows by now. What could not be ranked is said."""
+    for batch in AnswerBatch.objects.filter(sampling__job=job, for_ranking=True):
+        report = make_ranking_tasks(batch=batch)
+        if report.too_alike:
+            job.progress["message"] = str(report)
+            job.save(update_fields=["progress"])
+
+
 # best_of_n: the pool and the winners are a batch each
 
 
@@ -363,5 +372,6 @@ DOORS = {
         inputs=_prompt_rows,
         begin=_begin_best_of_n,
         streams={"pool.jsonl": _store_pool, "answers.jsonl": _store_winners},
+        collect=_collect_answers,
     ),
 }

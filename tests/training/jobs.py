@@ -1,6 +1,8 @@
 """Jobs, policies and real workers for tests."""
 
 import functools
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils.timezone import now
 
+from annotate.models import Snapshot
 from tests import factories
 from training import lifecycle, workers
 from training.models import Device, Job, Policy, Worker
@@ -84,6 +87,41 @@ def launch_sample(project: Any = None, policy: Policy | None = None, **changes: 
     return lifecycle.launch(
         kind="sample", project=project, user=None, settings={**DRAW, **changes}, inputs={"policy": policy.pk, **inputs}
     )
+
+
+def make_snapshot(project: Any, prompts: int = 40, **fields: Any) -> Snapshot:
+    """Frozen rankings with a rule that a tiny model can learn: the answer with more exclamation marks is better."""
+    rows = [
+        {
+            "id": f"ranking-{number}",
+            "root": f"root-{number}",
+            "prompt": [factories.user_says(f"Cheer {number} times.")],
+            "answers": [f"Hurray {number}!!!", f"Well, {number}."],
+            "ranks": [1, 2],
+            "labeler": "labeler-1",
+            "sources": ["tiny", "tiny"],
+            "strength": None,
+            "created_at": "2026-01-01T00:00:00Z",
+        }
+        for number in range(prompts)
+    ]
+    content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    digest = hashlib.sha256(content).hexdigest()
+    folder = Path(settings.HOME) / "snapshots"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{digest}.jsonl").write_bytes(content)
+    counts = {"rows": prompts, "prompts": prompts, "comparisons": prompts}
+    fields = {"sha256": digest, "size_bytes": len(content), "counts": counts, **fields}
+    return Snapshot.objects.create(project=project, **fields)
+
+
+FIT = {"epochs": 2, "prompts_per_step": 4, "threads": 1, "checkpoint_every": 2, "learning_rate": 1e-3}
+
+
+def launch_reward(project: Any, snapshot: Snapshot, name: str = "", **changes: Any) -> Job:
+    policy = Policy.objects.filter(name="tiny").first() or make_policy()
+    inputs = {"snapshot": snapshot.pk, "policy": policy.pk, "name": name}
+    return lifecycle.launch(kind="reward", project=project, user=None, settings={**FIT, **changes}, inputs=inputs)
 
 
 def refreshed(job: Job) -> Job:

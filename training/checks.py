@@ -104,10 +104,11 @@ def _reward(project: Project, user: User | None, inputs: Inputs) -> Inputs:
     snapshot = _find(Snapshot.objects.filter(project=project), inputs.get("snapshot"), "snapshot")
     policy = _find(Policy.objects.all(), inputs.get("policy"), "policy")
     check_for_training(snapshot)
-    if snapshot.counts.get("prompts", 2) < 2 or snapshot.counts.get("comparisons", 2) < 2:
+    prompts, preferences = snapshot.counts["prompts"], snapshot.counts["comparisons"] - snapshot.counts["ties"]
+    if prompts < 2 or preferences < 2:
         raise Refused(
-            f"{snapshot} holds {snapshot.counts.get('comparisons')} comparisons of {snapshot.counts.get('prompts')} "
-            "prompts. Some are kept to test the model: rank at least two prompts, and freeze again."
+            f"{snapshot} holds {preferences} preferences on {prompts} prompts, too few: some prompts train the "
+            "model and others test it. Rank at least two, not all as ties, and freeze again."
         )
     name = str(inputs.get("name") or "").strip()[:120]
     if name and RewardModel.objects.filter(project=project, name=name).exists():

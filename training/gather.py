@@ -200,16 +200,23 @@ def _ranking_rows(job: Job) -> Iterator[Inputs]:
     check_for_training(snapshot)
     tests = Prompt.objects.filter(project=snapshot.project).exclude(split=Prompt.Split.TRAIN)
     forbidden = set(tests.values_list("root", flat=True))
-    rows = list(snapshots.read(snapshot))
+    try:
+        rows = list(snapshots.read(snapshot))
+        _check_rows(snapshot, rows, forbidden)
+        train, heldout = snapshots.split(rows, seed=job.spec["seed"], heldout_share=HELDOUT_SHARE)
+    except (snapshots.SnapshotDamaged, snapshots.TooFewConversations) as problem:
+        raise Refused(str(problem)) from problem
+    yield Inputs("train.jsonl", train)
+    yield Inputs("heldout.jsonl", heldout)
+
+
+def _check_rows(snapshot: Snapshot, rows: list[Row], forbidden: set[str]) -> None:
     for row in rows:
         if row["root"] in forbidden:
             raise Refused(
-                f"Ranking {row['id']} of {snapshot} is of the conversation {row['root']}, whose prompts are for tests. "
-                "Freeze the rankings again: test prompts are left out."
+                f"{snapshot} ranks answers to {row['id']}, of the conversation {row['root']}, which is for tests by "
+                "now. Freeze the rankings again: what is for tests is left out."
             )
-    train, heldout = snapshots.split(rows, seed=job.spec["seed"], heldout_share=HELDOUT_SHARE)
-    yield Inputs("train.jsonl", train)
-    yield Inputs("heldout.jsonl", heldout)
 
 
 def _collect_reward_model(job: Job, output: Path) -> None:

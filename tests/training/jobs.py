@@ -110,7 +110,7 @@ def make_snapshot(project: Any, prompts: int = 40, **fields: Any) -> Snapshot:
     folder = Path(settings.HOME) / "snapshots"
     folder.mkdir(exist_ok=True)
     (folder / f"{digest}.jsonl").write_bytes(content)
-    counts = {"rows": prompts, "prompts": prompts, "comparisons": prompts}
+    counts = {"rows": prompts, "prompts": prompts, "comparisons": prompts, "ties": 0}
     fields = {"sha256": digest, "size_bytes": len(content), "counts": counts, **fields}
     return Snapshot.objects.create(project=project, **fields)
 

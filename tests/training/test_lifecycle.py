@@ -28,7 +28,7 @@ def no_broker(tmp_path, monkeypatch) -> Iterator[None]:
 
 
 def snapshot(project, **fields) -> Snapshot:
-    fields = {"sha256": "ab" * 32, "size_bytes": 1, "counts": {"prompts": 9, "comparisons": 9}, **fields}
+    fields = {"sha256": "ab" * 32, "size_bytes": 1, "counts": {"prompts": 9, "comparisons": 9, "ties": 0}, **fields}
     return Snapshot.objects.create(project=project, **fields)
 
 
@@ -109,10 +109,11 @@ def test_training_refuses_an_evaluation_project() -> None:
         reward(project, snapshot(project))
 
 
-def test_training_refuses_too_few_comparisons() -> None:
+@pytest.mark.parametrize(("prompts", "ties"), [(1, 0), (2, 6)])
+def test_training_refuses_too_few_preferences(prompts, ties) -> None:
     project = factories.make_project()
-    with pytest.raises(lifecycle.Refused, match="rank at least two prompts"):
-        reward(project, snapshot(project, counts={"prompts": 1, "comparisons": 6}))
+    with pytest.raises(lifecycle.Refused, match="Rank at least two"):
+        reward(project, snapshot(project, counts={"prompts": prompts, "comparisons": 6, "ties": ties}))
 
 
 def test_a_snapshot_of_another_project_does_not_exist_here() -> None:

@@ -151,7 +151,14 @@ class AnswersImportForm(ImportForm):
 
 
 class FreezeForm(Labelled, forms.Form):
-    kind = forms.ChoiceField(choices=Snapshot.Kind.choices, initial=Snapshot.Kind.RANKINGS, widget=forms.RadioSelect)
-    purpose = forms.ChoiceField(
-        choices=Snapshot.Purpose.choices, initial=Snapshot.Purpose.TRAINING, widget=forms.RadioSelect
+    kind = forms.ChoiceField(
+        label="What", choices=Snapshot.Kind.choices, initial=Snapshot.Kind.RANKINGS, widget=forms.RadioSelect
     )
+    purpose = forms.ChoiceField(
+        label="What for", choices=Snapshot.Purpose.choices, initial=Snapshot.Purpose.TRAINING, widget=forms.RadioSelect
+    )
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if project.purpose == Project.Purpose.EVALUATION:
+            self.initial["purpose"] = Snapshot.Purpose.TESTING

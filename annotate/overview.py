@@ -6,7 +6,7 @@ from django.db.models import Count, F, Func, IntegerField, OuterRef, Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
-from annotate.models import Answer, Membership, Project, Prompt, Ranking, RankingTask, User
+from annotate.models import Answer, AnswerBatch, Membership, Project, Prompt, Ranking, RankingTask, User
 
 
 def projects_of(user: User) -> QuerySet[Project]:
@@ -33,6 +33,17 @@ def prompts_of(project: Project, *, split: str = "", text: str = "") -> QuerySet
         n_rankings=_count(Ranking.objects.standing().filter(task__prompt=OuterRef("pk")), "task__prompt"),
         n_wanted=_number(RankingTask.objects.filter(prompt=OuterRef("pk")), "prompt", Sum("rankings_wanted")),
     )
+
+
+def what_stands(project: Project) -> dict[str, int]:
+    """What there is to freeze, and how many of the prompts are for testing."""
+    people = AnswerBatch.Source.PEOPLE
+    return {
+        "rankings": Ranking.objects.standing().filter(task__project=project).count(),
+        "demonstrations": Answer.objects.filter(batch__project=project, batch__source=people).count(),
+        "prompts": project.prompts.count(),
+        "test_prompts": project.prompts.exclude(split=Prompt.Split.TRAIN).count(),
+    }
 
 
 def members_of(project: Project) -> QuerySet[Membership]:

@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from annotate import desk
-from annotate.views import accounts, imports, members, projects, prompts, rankings
+from annotate.views import accounts, imports, members, projects, prompts, rankings, snapshots
 
 urlpatterns = [
     path("sign-in/", accounts.SignIn.as_view(), name="sign_in"),
@@ -26,6 +26,10 @@ urlpatterns = [
     path("projects/<slug:slug>/answers/import", imports.import_answers, name="import_answers"),
     path("projects/<slug:slug>/rankings/", rankings.rankings, name="rankings"),
     path("projects/<slug:slug>/rankings/<int:pk>", rankings.ranking, name="ranking"),
+    path("projects/<slug:slug>/snapshots/", snapshots.snapshots, name="snapshots"),
+    path("projects/<slug:slug>/snapshots/<int:pk>", snapshots.snapshot, name="snapshot"),
+    path("projects/<slug:slug>/snapshots/<int:pk>/<str:format>", snapshots.snapshot_download, name="snapshot_download"),
+    path("projects/<slug:slug>/export/<str:format>", snapshots.export, name="export"),
     path("projects/<slug:slug>/rank", desk.rank, name="rank"),
     path("projects/<slug:slug>/rank/undo", desk.undo, name="rank_undo"),
     path("projects/<slug:slug>/rank/<int:assignment_id>/draft", desk.draft, name="rank_draft"),

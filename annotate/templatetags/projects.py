@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 from django.urls import NoReverseMatch, reverse
 
-from annotate.models import Membership, Project
+from annotate.models import Membership, Project, Snapshot
 from annotate.ranking import to_groups
 from annotate.roles import at_least, role_in
 
@@ -59,6 +59,19 @@ def duration(seconds: int) -> str:
     """95 as 1 min 35 s."""
     minutes, rest = divmod(seconds, 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+@register.filter
+def n_rows(snapshot: Snapshot) -> int:
+    return int(snapshot.counts.get(snapshot.kind, 0))
+
+
+@register.filter
+def tally(snapshot: Snapshot) -> list[tuple[str, int]]:
+    """What the snapshot counts, under words for people, what it is made of first."""
+    names = [snapshot.kind, "prompts", "comparisons", "ties", "labelers"]
+    known = [name for name in dict.fromkeys(names) if name in snapshot.counts]
+    return [(name.capitalize(), snapshot.counts[name]) for name in known]
 
 
 @register.simple_tag(takes_context=True)

@@ -1,0 +1,153 @@
+"""Freezing on a page, and files for others."""
+
+import json
+
+import pytest
+from django.urls import reverse
+
+from annotate import snapshots
+from annotate.models import AuditEvent, Snapshot
+from tests.factories import make_answers, make_labeler, make_member, make_project, make_prompt, make_ranking, make_task
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def home(settings, tmp_path):
+    settings.HOME = tmp_path
+    return tmp_path
+
+
+@pytest.fixture
+def project(client):
+    project = make_project("help")
+    client.force_login(make_member(project, "researcher"))
+    return project
+
+
+def rank(project, split="train", ranks=(1, 2, 3)):
+    task = make_task(answers=make_answers(make_prompt(project, split=split)))
+    return make_ranking(task, labeler=make_labeler(project), ranks=ranks)
+
+
+def freeze(client, kind="rankings", purpose="training"):
+    return client.post(reverse("snapshots", args=["help"]), {"kind": kind, "purpose": purpose})
+
+
+def url(page, *args):
+    return reverse(page, args=["help", *args])
+
+
+def rows(response):
+    return [json.loads(line) for line in b"".join(response.streaming_content).splitlines()]
+
+
+def test_freezing_leads_to_the_snapshot_and_says_what_is_in_it(client, project):
+    rank(project)
+    rank(project, split="id_test")
+    response = freeze(client)
+    snapshot = Snapshot.objects.get()
+    assert response.url == url("snapshot", snapshot.pk)
+    page = client.get(response.url).content.decode()
+    assert snapshot.sha256 in page and "1 left out" in page
+    assert AuditEvent.objects.filter(action="snapshot.freeze", subject=snapshot.sha256).count() == 1
+
+
+def test_freezing_the_same_again_leads_to_the_same_snapshot(client, project):
+    rank(project)
+    assert freeze(client).url == freeze(client).url
+    assert Snapshot.objects.count() == 1
+
+
+def test_nothing_to_freeze_is_said_on_the_page(client, project):
+    response = freeze(client)
+    assert response.status_code == 422
+    assert b"there is nothing to freeze" in response.content
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "comparisons"}, {"purpose": "fun"}])
+def test_a_snapshot_of_something_else_is_refused(client, project, wrong):
+    rank(project)
+    assert freeze(client, **wrong).status_code == 422
+    assert not Snapshot.objects.exists()
+
+
+def test_an_evaluation_project_freezes_for_testing_only(client, project):
+    project.purpose = "evaluation"
+    project.save()
+    rank(project)
+    assert client.get(url("snapshots")).context["form"]["purpose"].value() == "testing"
+    assert freeze(client).status_code == 422
+    assert freeze(client, purpose="testing").status_code == 302
+
+
+def test_rankings_and_preferences_are_downloaded_as_lines(client, project):
+    rank(project, ranks=(1, 2, 2))
+    freeze(client)
+    pk = Snapshot.objects.get().pk
+    response = client.get(url("snapshot_download", pk, "ranking"))
+    assert response["Content-Disposition"].startswith('attachment; filename="help-')
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert [row["ranks"] for row in rows(response)] == [[1, 2, 2]]
+    pairs = rows(client.get(url("snapshot_download", pk, "preference")))
+    assert {(pair["chosen"][0]["content"], pair["rejected"][0]["content"]) for pair in pairs} == {
+        ("good", "middling"),
+        ("good", "bad"),
+    }
+
+
+def test_every_download_leaves_an_audit_row(client, project):
+    rank(project)
+    list(client.get(url("export", "ranking")).streaming_content)
+    assert AuditEvent.objects.get(action="export").details["format"] == "ranking"
+
+
+def test_an_export_of_now_leaves_test_prompts_out_unless_asked(client, project):
+    rank(project)
+    rank(project, split="ood_test")
+    assert len(rows(client.get(url("export", "ranking")))) == 1
+    assert len(rows(client.get(url("export", "ranking") + "?for=testing"))) == 2
+    assert client.get(url("export", "ranking") + "?for=fun").status_code == 404
+
+
+def test_a_format_that_is_not_there_or_does_not_fit_is_refused(client, project):
+    rank(project)
+    freeze(client)
+    pk = Snapshot.objects.get().pk
+    assert client.get(url("snapshot_download", pk, "parquet")).status_code == 404
+    assert client.get(url("export", "..%2fkeys")).status_code == 404
+    response = client.get(url("snapshot_download", pk, "demonstration"))
+    assert response.status_code == 409 and b"Nothing was written" in response.content
+
+
+def test_a_changed_file_is_refused_not_served(client, project):
+    rank(project)
+    freeze(client)
+    snapshot = Snapshot.objects.get()
+    snapshots.path_of(snapshot).write_text("{}\n")
+    response = client.get(url("snapshot_download", snapshot.pk, "ranking"))
+    assert response.status_code == 409 and b"was changed" in response.content
+
+
+def test_a_snapshot_of_another_project_is_not_found(client, project):
+    other = make_project()
+    rank(other)
+    pk = snapshots.freeze(project=other).pk
+    assert client.get(url("snapshot", pk)).status_code == 404
+    assert client.get(url("snapshot_download", pk, "ranking")).status_code == 404
+
+
+def test_a_reviewer_neither_freezes_nor_exports(client, project):
+    rank(project)
+    client.force_login(make_member(project, "reviewer"))
+    assert freeze(client).status_code == 403
+    assert client.get(url("export", "ranking")).status_code == 403
+    assert not Snapshot.objects.exists()
+
+
+def test_the_list_of_snapshots_costs_the_same_however_long_it_is(client, project, django_assert_max_num_queries):
+    for _ in range(6):
+        rank(project)
+        freeze(client)
+    with django_assert_max_num_queries(9):
+        assert len(client.get(url("snapshots")).context["page"].rows) == 6

@@ -2,21 +2,19 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, TypeVar
+from typing import Any, Concatenate
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
 from annotate.models import Membership, Project, User
 from annotate.roles import ROLES, allows, at_least
 from rewards.models import RewardModel
-from training.models import Job, Policy
+from training.models import Job, JobQuerySet
 
-Row = TypeVar("Row", bound=Model)
-RowView = Callable[Concatenate[HttpRequest, Any, ...], HttpResponseBase]
-View = Callable[Concatenate[HttpRequest, ...], HttpResponseBase]
+View = Callable[Concatenate[HttpRequest, Any, ...], HttpResponseBase]
 
 RESEARCHERS = [role for role in ROLES if at_least(role, Membership.Role.RESEARCHER)]
 
@@ -28,7 +26,7 @@ def researched_by(user: User) -> QuerySet[Project]:
     return Project.objects.filter(memberships__user=user, memberships__role__in=RESEARCHERS)
 
 
-def jobs_of(user: User) -> QuerySet[Job]:
+def jobs_of(user: User) -> JobQuerySet:
     """An installation admin sees those of no project too."""
     return Job.objects.all() if user.is_installation_admin else Job.objects.filter(project__in=researched_by(user))
 
@@ -37,20 +35,15 @@ def reward_models_of(user: User) -> QuerySet[RewardModel]:
     return RewardModel.objects.filter(project__in=researched_by(user))
 
 
-def policies_of(user: User) -> QuerySet[Policy]:
-    """Policies belong to the installation: whoever is a researcher somewhere may use all of them."""
-    return Policy.objects.all() if researched_by(user).exists() else Policy.objects.none()
-
-
-def of_own_project(model: type[Job] | type[RewardModel]) -> Callable[[RowView], RowView]:
-    """Guard a view `(request, id)` and give it `(request, row)`.
+def of_own_project(model: type[Job] | type[RewardModel]) -> Callable[[View], View]:
+    """Guard a view `(request, pk)` and give it `(request, row)`.
 
     A stranger to the row's project gets 404, as if it did not exist; a member who is no researcher 403."""
 
-    def guard(view: RowView) -> RowView:
+    def guard(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, row_id: int, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            row = model.objects.select_related("project").filter(pk=row_id).first()
+        def guarded(request: HttpRequest, pk: int, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            row = model.objects.select_related("project").filter(pk=pk).first()
             if row is None or not _is_near(request.user, row.project):
                 raise Http404("There is no such page, or it is of a project that you are not in.")
             if row.project is not None and not allows(request.user, row.project, Membership.Role.RESEARCHER):
@@ -67,16 +60,3 @@ def _is_near(user: User, project: Project | None) -> bool:
     if project is None:
         return user.is_installation_admin
     return allows(user, project, Membership.Role.LABELER)
-
-
-def researcher_somewhere(view: View) -> View:
-    """Guard a view about policies, which belong to no project."""
-
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not researched_by(request.user).exists():
-            raise PermissionDenied("This page is for researchers.")
-        return view(request, *args, **kwargs)
-
-    guarded.required_role = "researcher somewhere"  # type: ignore[attr-defined]
-    return guarded

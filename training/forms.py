@@ -22,7 +22,7 @@ class LaunchForm(forms.Form):
     essentials: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
         spec = KINDS[self.kind].spec
         types = get_type_hints(spec)
         self.setting_names = [setting.name for setting in describe(spec)]
@@ -59,10 +59,10 @@ class LaunchForm(forms.Form):
 def form_field(setting: Field[Any], kind: type) -> forms.Field:
     """The form field of a setting, with its bounds, its default and its help."""
     meta = setting.metadata
-    common = {"label": meta["label"], "help_text": meta["help"], "required": kind is not bool}
+    common: dict[str, Any] = {"label": meta["label"], "help_text": meta["help"], "required": kind is not bool}
     if setting.default is not MISSING:
         common["initial"] = setting.default
-    bounds = {"min_value": meta.get("min"), "max_value": meta.get("max")}
+    bounds: dict[str, Any] = {"min_value": meta.get("min"), "max_value": meta.get("max")}
     if meta.get("choices"):
         return forms.ChoiceField(choices=[(choice, choice) for choice in meta["choices"]], **common)
     if kind is bool:
@@ -74,6 +74,14 @@ def form_field(setting: Field[Any], kind: type) -> forms.Field:
     if kind is str:
         return forms.CharField(max_length=1000, **common)
     raise TypeError(f"No form field for the setting {setting.name} of type {kind}.")
+
+
+def offer(field: forms.Field, choices: Any) -> None:
+    """Fill a field with what this project has: rows, or pairs of a value and a label."""
+    if isinstance(field, forms.ModelChoiceField):
+        field.queryset = choices
+    elif isinstance(field, forms.ChoiceField):
+        field.choices = choices
 
 
 class PromptsForm(LaunchForm):
@@ -93,9 +101,8 @@ class PromptsForm(LaunchForm):
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         counts = dict(project.prompts.order_by().values_list("split").annotate(Count("id")))
-        self.fields["split"].choices = [
-            (split.value, f"{split.label} ({counts[split]:,})") for split in Prompt.Split if counts.get(split)
-        ]
+        offered = [(split.value, f"{split.label} ({counts[split]:,})") for split in Prompt.Split if counts.get(split)]
+        offer(self.fields["split"], offered)
 
 
 class SampleForm(PromptsForm):
@@ -112,7 +119,7 @@ class BestOfNForm(PromptsForm):
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, project=project, **kwargs)
-        self.fields["reward_model"].queryset = project.reward_models.all()
+        offer(self.fields["reward_model"], project.reward_models.all())
 
 
 class SnapshotField(forms.ModelChoiceField):
@@ -139,7 +146,8 @@ class TrainForm(LaunchForm):
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["snapshot"].queryset = training_snapshots(project)
+        self.project = project
+        offer(self.fields["snapshot"], training_snapshots(project))
 
 
 def training_snapshots(project: Project) -> QuerySet[Snapshot]:
@@ -151,9 +159,15 @@ class ScoreForm(LaunchForm):
 
     batch = forms.ModelChoiceField(AnswerBatch.objects.none(), label="Answers", empty_label=None)
 
-    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, reward_model: RewardModel, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["batch"].queryset = project.answer_batches.filter(answers__isnull=False).distinct().order_by("-id")
+        self.reward_model = reward_model
+        batches = reward_model.project.answer_batches.filter(answers__isnull=False)
+        offer(self.fields["batch"], batches.distinct().order_by("-id"))
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        return {"reward_model": self.reward_model.pk, **super().inputs}
 
 
 class PolicyForm(LaunchForm):

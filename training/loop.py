@@ -111,7 +111,7 @@ class Loop:
             "reward": "A reward model is being trained.",
             "best_of_n": "The best answers are being picked.",
         }
-        return job and Step(words[kind], "Watch", job.get_absolute_url(), waits=True)
+        return Step(words[kind], "Watch", job.get_absolute_url(), waits=True) if job else None
 
 
 def loops(projects: Iterable[Project], *, now: datetime) -> dict[int, Loop]:
@@ -151,7 +151,8 @@ def loops(projects: Iterable[Project], *, now: datetime) -> dict[int, Loop]:
         best_of_n=Count("id"),
     )
     for job in Job.objects.unfinished().filter(project__in=ids).order_by("id"):
-        found[job.project_id].unfinished.append(job)
+        if job.project_id is not None:
+            found[job.project_id].unfinished.append(job)
     return found
 
 

@@ -16,6 +16,7 @@ from annotate.paging import keyset_page
 from rewards.specs import InvalidSpec
 from training import curves, diary, lifecycle
 from training.access import jobs_of, of_own_project, researched_by
+from training.forms import offer
 from training.lineage import lineage
 from training.models import Job
 from training.specs import KINDS
@@ -34,10 +35,10 @@ class FilterForm(forms.Form):
     project = forms.ChoiceField(required=False)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
         projects = researched_by(user).order_by("name").values_list("slug", "name")
-        self.fields["kind"].choices = [("", "Any"), *((name, kind.title) for name, kind in KINDS.items())]
-        self.fields["project"].choices = [("", "Any"), *projects]
+        offer(self.fields["kind"], [("", "Any"), *((name, kind.title) for name, kind in KINDS.items())])
+        offer(self.fields["project"], [("", "Any"), *projects])
 
 
 @require_safe
@@ -135,7 +136,9 @@ def newest_checkpoint(job: Job) -> int | None:
 
 def settings_of(job: Job) -> list[dict[str, str]]:
     """The settings as the form named them; those of a kind or version that is gone by their plain names."""
-    known = {one.name: one.metadata for one in fields(KINDS[job.kind].spec)} if job.kind in KINDS else {}
+    known: dict[str, Any] = {}
+    if job.kind in KINDS:
+        known = {one.name: one.metadata for one in fields(KINDS[job.kind].spec)}
     order = {name: place for place, name in enumerate(known)}
     return [
         {

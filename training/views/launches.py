@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
-from annotate.models import Comparison, Project
+from annotate import snapshots
+from annotate.models import Comparison, Project, Prompt
 from annotate.roles import project_role
 from rewards.models import RewardModel
 from rewards.specs import InvalidSpec
@@ -60,10 +62,7 @@ def best_of_n(request: HttpRequest, slug: str) -> HttpResponse:
 def train(request: HttpRequest, slug: str) -> HttpResponse:
     project: Project = request.project
     form = TrainForm(request.POST or None, project=project, initial=asked(request))
-    comparisons = Comparison.objects.filter(
-        ranking__task__project=project, ranking__withdrawal=None, prompt__split="train", kind="implied"
-    )
-    told, ties = comparisons.filter(tie=False).count(), comparisons.filter(tie=True).count()
+    told, ties = comparisons_now(project)
     page = {
         "title": "Train a reward model",
         "action": "Train",
@@ -75,6 +74,16 @@ def train(request: HttpRequest, slug: str) -> HttpResponse:
         "warning": _warning(project, told),
     }
     return _launch(request, form, project, page)
+
+
+def comparisons_now(project: Project) -> tuple[int, int]:
+    """(with a winner, ties) that a snapshot for training would hold now."""
+    tests = project.prompts.exclude(split=Prompt.Split.TRAIN).values("root")
+    entering = Comparison.objects.filter(
+        ranking__task__project=project, ranking__withdrawal=None, kind=Comparison.Kind.IMPLIED
+    ).exclude(prompt__root__in=tests)
+    counted = entering.aggregate(told=Count("id", filter=Q(tie=False)), ties=Count("id", filter=Q(tie=True)))
+    return counted["told"], counted["ties"]
 
 
 def _warning(project: Project, comparisons: int) -> str:
@@ -93,8 +102,7 @@ def _warning(project: Project, comparisons: int) -> str:
 @of_own_project(RewardModel)
 @require_http_methods(["GET", "POST"])
 def score(request: HttpRequest, reward_model: RewardModel) -> HttpResponse:
-    form = ScoreForm(request.POST or None, project=reward_model.project)
-    form.chosen = {"reward_model": reward_model.pk}
+    form = ScoreForm(request.POST or None, reward_model=reward_model)
     page = {
         "title": "Score a batch",
         "action": "Score",
@@ -130,9 +138,12 @@ def launched(request: HttpRequest, form: LaunchForm, project: Project | None) ->
     if not form.is_valid():
         return None
     try:
+        inputs = form.inputs
+        if isinstance(form, TrainForm) and "snapshot" not in inputs:
+            inputs["snapshot"] = snapshots.freeze(project=form.project, user=request.user).pk
         return lifecycle.launch(
-            kind=form.kind, project=project, user=request.user, settings=form.settings, inputs=form.inputs
+            kind=form.kind, project=project, user=request.user, settings=form.settings, inputs=inputs
         )
-    except (lifecycle.Refused, InvalidSpec) as problem:
+    except (lifecycle.Refused, InvalidSpec, snapshots.SnapshotRefused) as problem:
         form.add_error(None, str(problem))
         return None

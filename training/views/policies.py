@@ -8,7 +8,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from annotate.paging import keyset_page
 from annotate.roles import installation_admin_required
-from training.access import jobs_of, policies_of, researched_by, researcher_somewhere
+from training.access import jobs_of, researched_by
 from training.forms import PolicyForm
 from training.models import Policy
 from training.templatetags.figures import figure
@@ -17,15 +17,14 @@ from training.views.launches import launched
 
 @require_safe
 def policies(request: HttpRequest) -> HttpResponse:
-    page = keyset_page(policies_of(request.user).select_related("base"), request, size=40)
+    page = keyset_page(Policy.objects.select_related("base"), request, size=40)
     adding = jobs_of(request.user).unfinished().filter(kind="convert")
     return render(request, "training/policies.html", {"page": page, "adding": adding})
 
 
-@researcher_somewhere
 @require_safe
-def policy(request: HttpRequest, policy_id: int) -> HttpResponse:
-    found = get_object_or_404(Policy.objects.select_related("base", "job"), pk=policy_id)
+def policy(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(Policy.objects.select_related("base", "job"), pk=pk)
     mine = researched_by(request.user)
     drawn = found.samplings.filter(batch__project__in=mine).select_related("batch__project")
     fitted = found.fittings.filter(reward_model__project__in=mine).select_related("reward_model__project")
@@ -36,7 +35,7 @@ def policy(request: HttpRequest, policy_id: int) -> HttpResponse:
         "fittings": fitted.order_by("-id")[:20],
         "projects": mine.order_by("name")[:20],
         "details": details(found),
-        "shows_job": jobs_of(request.user).filter(pk=found.job_id).exists(),
+        "shows_job": found.job is not None and jobs_of(request.user).filter(pk=found.job.pk).exists(),
     }
     return render(request, "training/policy.html", context)
 

@@ -1,0 +1,53 @@
+"""Snapshots, reward models and samplings for tests of pages: rows without files."""
+
+from itertools import count
+from typing import Any
+
+from django.utils.timezone import now
+
+from annotate.models import AnswerBatch, Project, Snapshot
+from rewards.models import RewardModel
+from tests import factories
+from training.models import Fitting, Job, Policy, Sampling
+
+_number = count(1)
+
+
+def make_policy(name: str = "", **fields: Any) -> Policy:
+    number = next(_number)
+    return Policy.objects.create(name=name or f"policy {number}", folder=f"jobs/{number}/output/model", **fields)
+
+
+def make_snapshot(project: Project, **fields: Any) -> Snapshot:
+    fields = {"counts": {"prompts": 12, "comparisons": 36, "ties": 0}, **fields}
+    return Snapshot.objects.create(project=project, sha256=f"{next(_number):064x}", size_bytes=1, **fields)
+
+
+def make_reward_model(project: Project, name: str = "", *, policy: Policy | None = None, **fields: Any) -> RewardModel:
+    """With the job and the policy that it was fitted by and from."""
+    policy = policy or make_policy()
+    name = name or f"reward model {next(_number)}"
+    snapshot = make_snapshot(project)
+    model = RewardModel.objects.create(
+        project=project, snapshot=snapshot, name=name, base_name=policy.name, folder="jobs/1/output/model", **fields
+    )
+    job = make_job(project, kind="reward", state="succeeded", inputs={"policy": policy.pk, "snapshot": snapshot.pk})
+    Fitting.objects.create(reward_model=model, base_policy=policy, job=job)
+    return model
+
+
+def make_job(project: Project | None, *, kind: str = "sample", state: str = "queued", **fields: Any) -> Job:
+    """A job in any state, as far as its pages can tell."""
+    if state == "running":
+        fields = {"lease_until": now(), "started_at": now(), "attempt": 1, **fields}
+    elif state != "queued":
+        fields = {"started_at": now(), "finished_at": now(), "attempt": 1, **fields}
+    return Job.objects.create(project=project, kind=kind, state=state, **fields)
+
+
+def make_sampling(project: Project, job: Job, texts: tuple[str, ...] = ("good", "bad"), **fields: Any) -> AnswerBatch:
+    """A batch that the job drew, with answers to one prompt."""
+    batch = factories.make_batch(project, answers_wanted=len(texts))
+    factories.make_answers(factories.make_prompt(project), texts, batch)
+    Sampling.objects.create(batch=batch, policy=make_policy(), job=job, **fields)
+    return batch

@@ -1,0 +1,241 @@
+from dataclasses import dataclass, field
+
+import pytest
+from django.test import Client
+
+from rewards.specs import Spec, describe, setting
+from tests import factories
+from tests.training.learned import make_job, make_policy, make_reward_model, make_sampling, make_snapshot
+from training.forms import form_field
+from training.models import Job
+from training.specs import KINDS
+
+pytestmark = pytest.mark.django_db
+
+FORMS = {"sample": "sample", "train": "reward", "best-of-n": "best_of_n"}
+
+
+@pytest.fixture
+def project():
+    project = factories.make_project("bread", name="Bread")
+    factories.make_prompt(project)
+    return project
+
+
+@pytest.fixture
+def policy():
+    return make_policy("small")
+
+
+@pytest.fixture
+def client(project):
+    return client_of(factories.make_member(project, "researcher"))
+
+
+def client_of(user):
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def defaults(kind):
+    return {one.name: one.default for one in describe(KINDS[kind].spec)}
+
+
+def only_job():
+    return Job.objects.get(state="queued")
+
+
+@pytest.mark.parametrize("page", FORMS)
+@pytest.mark.parametrize(("role", "status"), [("labeler", 403), ("reviewer", 403), ("researcher", 200), ("admin", 200)])
+def test_launching_is_for_researchers(project, page, role, status):
+    user = factories.make_member(project, role)
+    assert client_of(user).get(f"/projects/bread/{page}").status_code == status
+
+
+@pytest.mark.parametrize("page", FORMS)
+def test_another_project_is_404(client, page):
+    factories.make_project("elsewhere")
+    assert client.get(f"/projects/elsewhere/{page}").status_code == 404
+    assert client.post(f"/projects/elsewhere/{page}").status_code == 404
+
+
+@pytest.mark.parametrize(("page", "kind"), FORMS.items())
+def test_a_form_offers_every_setting_of_its_kind_and_no_folder(client, policy, page, kind):
+    text = client.get(f"/projects/bread/{page}").content.decode()
+    for one in describe(KINDS[kind].spec):
+        assert f'name="{one.name}"' in text and one.metadata["label"] in text
+    assert 'name="base"' not in text
+
+
+def test_a_sample_job_is_launched_with_what_was_chosen(client, project, policy):
+    chosen = {"policy": policy.pk, "split": "train", "for_ranking": "on", "answers": 3, "temperature": 0.5}
+    answer = client.post("/projects/bread/sample", {**defaults("sample"), **chosen})
+    job = only_job()
+    assert (answer.status_code, answer.url) == (302, f"/jobs/{job.pk}")
+    assert (job.kind, job.project, job.spec["answers"], job.spec["temperature"]) == ("sample", project, 3, 0.5)
+    assert job.inputs == {"policy": policy.pk, "split": "train", "for_ranking": True, "name": "small"}
+
+
+def test_a_form_sent_by_htmx_leads_on_by_a_header(client, policy):
+    data = {**defaults("sample"), "policy": policy.pk, "split": "train"}
+    answer = client.post("/projects/bread/sample", data, headers={"HX-Request": "true"})
+    assert answer.headers["HX-Redirect"] == f"/jobs/{only_job().pk}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("answers", "0"), ("temperature", "-1"), ("temperature", "hot"), ("top_p", "1.5"), ("precision", "int4"),
+     ("max_new_tokens", ""), ("policy", "999"), ("split", "secret"), ("seed", "-1")],
+)  # fmt: skip
+def test_a_bad_value_is_refused_beside_its_field_and_nothing_is_queued(client, policy, name, value):
+    data = {**defaults("sample"), "policy": policy.pk, "split": "train", name: value}
+    answer = client.post("/projects/bread/sample", data, headers={"HX-Request": "true"})
+    text = answer.content.decode()
+    assert answer.status_code == 422
+    assert "errorlist" in text and "<html" not in text and 'aria-invalid="true"' in text
+    assert not Job.objects.exists()
+
+
+def test_a_wrong_value_among_the_other_settings_opens_them(client, policy):
+    data = {**defaults("sample"), "policy": policy.pk, "split": "train", "batch_size": "0"}
+    assert "<details open>" in client.post("/projects/bread/sample", data).content.decode()
+    assert "<details>" in client.get("/projects/bread/sample").content.decode()
+
+
+def test_a_refusal_of_the_job_engine_is_shown_as_its_sentence(client, project, policy):
+    snapshot = make_snapshot(project, counts={"prompts": 1, "comparisons": 1, "ties": 0})
+    data = {**defaults("reward"), "policy": policy.pk, "snapshot": snapshot.pk}
+    answer = client.post("/projects/bread/train", data)
+    assert answer.status_code == 422
+    assert "Rank at least two" in answer.content.decode()
+
+
+def test_training_on_a_frozen_snapshot(client, project, policy):
+    snapshot = make_snapshot(project)
+    client.post("/projects/bread/train", {**defaults("reward"), "policy": policy.pk, "snapshot": snapshot.pk})
+    assert only_job().inputs == {"policy": policy.pk, "snapshot": snapshot.pk, "name": ""}
+
+
+def test_training_freezes_the_rankings_of_now(client, project, policy):
+    labeler = factories.make_labeler(project)
+    for _ in range(2):
+        factories.make_ranking(factories.make_task(project), labeler=labeler)
+    client.post("/projects/bread/train", {**defaults("reward"), "policy": policy.pk, "snapshot": ""})
+    snapshot = project.snapshots.get()
+    assert snapshot.counts["comparisons"] == 6
+    assert only_job().inputs["snapshot"] == snapshot.pk
+
+
+def test_nothing_to_freeze_is_said_and_nothing_is_queued(client, policy):
+    answer = client.post("/projects/bread/train", {**defaults("reward"), "policy": policy.pk})
+    assert answer.status_code == 422
+    assert "there is nothing to freeze" in answer.content.decode()
+    assert not Job.objects.exists()
+
+
+def test_an_evaluation_project_trains_nothing(client, project, policy):
+    factories.make_ranking(factories.make_task(project))
+    project.purpose = "evaluation"
+    project.save()
+    assert "never enter training" in client.get("/projects/bread/train").content.decode()
+    assert client.post("/projects/bread/train", {**defaults("reward"), "policy": policy.pk}).status_code == 422
+
+
+def test_comparisons_of_test_prompts_do_not_count(client, project):
+    prompt = factories.make_prompt(project, split="id_test")
+    factories.make_ranking(factories.make_task(answers=factories.make_answers(prompt)))
+    assert "Nothing is ranked yet" in client.get("/projects/bread/train").content.decode()
+
+
+def test_a_testing_snapshot_and_one_of_another_project_are_not_offered(client, project, policy):
+    for snapshot in (make_snapshot(project, purpose="testing"), make_snapshot(factories.make_project())):
+        data = {**defaults("reward"), "policy": policy.pk, "snapshot": snapshot.pk}
+        assert client.post("/projects/bread/train", data).status_code == 422
+    assert not Job.objects.exists()
+
+
+def test_training_says_how_many_comparisons_there_are_and_warns_of_few(client, project):
+    assert "Nothing is ranked yet" in client.get("/projects/bread/train").content.decode()
+    factories.make_ranking(factories.make_task(project), ranks=(1, 2, 2))
+    text = client.get("/projects/bread/train").content.decode()
+    assert "2 comparisons are very few" in text
+
+
+def test_best_of_n_takes_a_reward_model_of_the_project_alone(client, project, policy):
+    mine, foreign = make_reward_model(project), make_reward_model(factories.make_project())
+    data = {**defaults("best_of_n"), "policy": policy.pk, "split": "train", "n": 2}
+    assert client.post("/projects/bread/best-of-n", {**data, "reward_model": foreign.pk}).status_code == 422
+    assert client.post("/projects/bread/best-of-n", {**data, "reward_model": mine.pk}).status_code == 302
+    assert (only_job().spec["n"], only_job().inputs["reward_model"]) == (2, mine.pk)
+
+
+def test_a_link_chooses_the_reward_model_beforehand(client, project):
+    model, _ = make_reward_model(project, "mine"), make_reward_model(project, "other")
+    text = client.get(f"/projects/bread/best-of-n?reward_model={model.pk}").content.decode()
+    assert f'<option value="{model.pk}" selected>' in text
+
+
+def test_a_batch_is_scored_by_a_reward_model(client, project):
+    model = make_reward_model(project)
+    batch = make_sampling(project, make_job(project, state="succeeded"))
+    answer = client.post(f"/reward-models/{model.pk}/score", {**defaults("score"), "batch": batch.pk})
+    assert answer.url == f"/jobs/{only_job().pk}"
+    assert only_job().inputs == {"reward_model": model.pk, "batch": batch.pk}
+
+
+def test_a_batch_of_another_project_is_not_scored(client, project):
+    model, elsewhere = make_reward_model(project), factories.make_project()
+    batch = make_sampling(elsewhere, make_job(elsewhere, state="succeeded"))
+    answer = client.post(f"/reward-models/{model.pk}/score", {**defaults("score"), "batch": batch.pk})
+    assert answer.status_code == 422
+
+
+def test_a_reward_model_of_another_project_is_404(client):
+    assert client.get(f"/reward-models/{make_reward_model(factories.make_project()).pk}/score").status_code == 404
+
+
+def test_adding_a_policy_is_an_installation_admins(client):
+    assert client.get("/policies/add").status_code == 403
+    assert client.post("/policies/add").status_code == 403
+
+
+def test_a_policy_is_added_from_a_folder_by_a_job(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    root = client_of(factories.make_user(admin=True))
+    answer = root.post("/policies/add", {"name": "small", "source": str(tmp_path)})
+    assert answer.url == f"/jobs/{only_job().pk}"
+    assert only_job().inputs == {"name": "small", "source": str(tmp_path), "description": ""}
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [("models/small", "by its absolute path"), ("/nowhere/at/all", "There is no model at"), ("{}", "pickled weights")],
+)
+def test_a_folder_that_cannot_be_a_policy_is_refused_in_words(tmp_path, source, sentence):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    root = client_of(factories.make_user(admin=True))
+    answer = root.post("/policies/add", {"name": "small", "source": source.format(tmp_path)})
+    assert answer.status_code == 422
+    assert sentence in answer.content.decode()
+    assert not Job.objects.exists()
+
+
+def test_every_kind_has_form_fields_with_its_bounds():
+    for kind in KINDS.values():
+        for one in describe(kind.spec):
+            built = form_field(one, type(one.default))
+            assert (built.label, built.initial) == (one.metadata["label"], one.default)
+            if one.metadata["max"] is not None and not one.metadata["choices"]:
+                assert built.max_value == one.metadata["max"]
+
+
+def test_a_setting_of_an_unknown_type_stops_loudly():
+    @dataclass(frozen=True, kw_only=True)
+    class Odd(Spec):
+        many: list = field(default_factory=list, metadata=setting(label="Many", help="?").metadata)
+
+    with pytest.raises(TypeError, match="many"):
+        form_field(describe(Odd)[0], list)

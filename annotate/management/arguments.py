@@ -1,0 +1,52 @@
+"""What the commands are told, as rows and addresses. A wrong word gets a sentence, not a traceback."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from django.core.management.base import CommandError
+
+from annotate.models import Project, User
+
+
+def project_named(slug: str) -> Project:
+    project = Project.objects.filter(slug=slug).first()
+    if project is None:
+        slugs = list(Project.objects.order_by("slug").values_list("slug", flat=True)[:20])
+        raise CommandError(
+            f"There is no project {slug!r}; there are {', '.join(slugs) or 'none: make one by add_project'}."
+        )
+    return project
+
+
+def person_named(name: str) -> User:
+    person = User.objects.filter(username=name).first()
+    if person is None:
+        raise CommandError(f"Nobody is called {name!r} here. Add them to a project by add_member.")
+    if not person.is_active:
+        raise CommandError(f"The account of {name} is closed.")
+    return person
+
+
+def own_address() -> str:
+    """Where a browser on this machine reaches the pages, from BIND and PORT."""
+    host = os.environ.get("BIND") or "127.0.0.1"
+    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  not listened on, only written
+    return f"http://{f'[{host}]' if ':' in host else host}:{os.environ.get('PORT') or '8000'}"
+
+
+def link_line(link: str) -> str:
+    """Alone on its line, so that scripts and people find it."""
+    return f"Sign in once: {link}"
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    try:
+        stream = path.open("rb")
+    except OSError as problem:
+        raise CommandError(f"{path} cannot be read: {problem.strerror}.") from None
+    with stream:
+        yield stream

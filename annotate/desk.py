@@ -158,6 +158,7 @@ def _desk(
 
 
 def _ranking_context(held: Assignment) -> dict[str, Any]:
+    assert held.task is not None, "the desk ranks; a writing task has a page of its own"
     kept = {"ranks": {}, "judged": [], **held.draft}
     return {
         "turns": held.task.prompt.messages,

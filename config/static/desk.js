@@ -54,7 +54,10 @@
         section.querySelectorAll(".raw-text").forEach((details) => (details.open = isRaw));
       });
       this.form.addEventListener("submit", (event) => this.#submitting(event), true);
-      this.form.addEventListener("htmx:sendError", () => this.#sendAgain());
+      this.form.addEventListener("htmx:sendError", () => this.#sendAgain("No connection."));
+      this.form.addEventListener("htmx:responseError", ({ detail }) => {
+        if (detail.xhr.status >= 500) this.#sendAgain("The server could not answer.");
+      });
     }
 
     #pressedOn(id, event) {
@@ -104,8 +107,8 @@
     }
 
     // The form carries its submission's id, so that a ranking sent twice is stored once.
-    #sendAgain() {
-      this.#problem("No connection. Your ranking is kept in this browser and is sent again by itself.");
+    #sendAgain(why) {
+      this.#problem(`${why} Your ranking is kept in this browser and is sent again by itself.`);
       clearTimeout(this.retry.timer);
       const send = () => this.form.isConnected && this.form.requestSubmit();
       this.retry.timer = setTimeout(send, this.retry.wait);
@@ -217,7 +220,7 @@
     const isDesk = detail.xhr.response.includes('id="task"');
     if (isDesk && detail.xhr.status === 404) Object.assign(detail, { shouldSwap: true, isError: false });
     if (isDesk || !detail.shouldSwap) return;
-    detail.shouldSwap = false; // another page came, such as the sign-in: go there, the draft stays
-    location.assign(detail.xhr.responseURL);
+    detail.shouldSwap = false; // another page came: the session is over. The draft stays while they sign in again.
+    location.reload();
   });
 })();

@@ -45,11 +45,13 @@
     429: "Too many tries. Wait a little, then try again.",
     503: "The server is starting again. Try once more in a few seconds.",
   };
+  const sendsAgain = (event) => event.detail.elt.closest("[data-retries]"); // it says so itself
   document.addEventListener("htmx:responseError", (event) => {
+    if (event.detail.xhr.status >= 500 && sendsAgain(event)) return;
     tell(said[event.detail.xhr.status] || "The server could not do this. Nothing was changed; try again.");
   });
   document.addEventListener("htmx:sendError", (event) => {
-    if (event.detail.elt.closest("[data-retries]")) return; // it says so itself, and sends again
+    if (sendsAgain(event)) return;
     tell("No connection to the server. Nothing was changed; try again when it is back.");
   });
 

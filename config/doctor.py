@@ -187,7 +187,8 @@ def torch() -> str:
 def models() -> str:
     """Every policy's and reward model's folder is there and is what its manifest says."""
     broken, good = [], 0
-    for model in [*Policy.objects.all(), *RewardModel.objects.all()]:
+    models: list[Policy | RewardModel] = [*Policy.objects.all(), *RewardModel.objects.all()]
+    for model in models:
         try:
             folders.check_model_folder(model.path)
             if (model.path.parent / folders.MANIFEST).exists():

@@ -61,7 +61,7 @@ class Command(BaseCommand):
         self.say("The database is up to date.")
         admin = first_admin()
         if with_demo and demo.make_project(admin):
-            self.say(f"The demo project has {demo.PROMPTS_NAME}.")
+            self.say("The demo project and its prompts are made.")
 
     def run(self) -> None:
         web, *others = self.children

@@ -4,6 +4,7 @@ from axes.helpers import get_client_ip_address
 from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +17,7 @@ from django.views.decorators.http import require_http_methods
 from annotate import accounts
 from annotate.forms import AccountForm, ChangePassword, SetPassword, SignInForm
 from annotate.models import AuditEvent, Token, User
+from annotate.requests import SignedInRequest
 
 BY_LINK = "signed_in_by_link"
 """In the session of someone who came by a link: they may set a password without knowing the old one."""
@@ -26,14 +28,14 @@ class SignIn(LoginView):
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
-    def form_valid(self, form: SignInForm) -> HttpResponse:
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         with transaction.atomic():
             response = super().form_valid(form)
             person: User = form.get_user()
             AuditEvent.record("sign_in", user=person, subject=person.username, ip_address=_address(self.request))
         return response
 
-    def form_invalid(self, form: SignInForm) -> HttpResponse:
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         tried = form.data.get("username", "").replace("\x00", "")
         AuditEvent.record("sign_in.failed", subject=tried, ip_address=_address(self.request))
         return self.render_to_response(self.get_context_data(form=form), status=422)
@@ -57,7 +59,7 @@ def sign_in_link(request: HttpRequest, secret: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def account(request: HttpRequest) -> HttpResponse:
+def account(request: SignedInRequest) -> HttpResponse:
     form = AccountForm(request.POST or None, instance=request.user)
     if request.method == "POST" and form.is_valid():
         form.save()
@@ -71,7 +73,7 @@ def account(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @never_cache
 @require_http_methods(["GET", "POST"])
-def password(request: HttpRequest) -> HttpResponse:
+def password(request: SignedInRequest) -> HttpResponse:
     first = not request.user.has_usable_password()
     old_is_asked = not first and not request.session.get(BY_LINK)
     form = (ChangePassword if old_is_asked else SetPassword)(request.user, request.POST or None)
@@ -89,7 +91,7 @@ def _address(request: HttpRequest) -> str | None:
 
 
 @transaction.atomic
-def _keep_password(request: HttpRequest, form: SetPassword | ChangePassword) -> None:
+def _keep_password(request: SignedInRequest, form: SetPassword | ChangePassword) -> None:
     """Whoever knew the old password is out: other sessions end with its hash, and API tokens go too."""
     person: User = form.save()
     Token.objects.filter(user=person).delete()

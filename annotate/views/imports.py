@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from annotate import imports
 from annotate.forms import AnswersImportForm, ImportForm, PromptsImportForm
 from annotate.models import Membership
+from annotate.requests import ProjectRequest
 from annotate.roles import project_role
 
 Role = Membership.Role
@@ -16,7 +17,7 @@ Role = Membership.Role
 
 @project_role(Role.RESEARCHER)
 @require_http_methods(["GET", "POST"])
-def import_prompts(request: HttpRequest, slug: str) -> HttpResponse:
+def import_prompts(request: ProjectRequest, slug: str) -> HttpResponse:
     form = PromptsImportForm(request.POST or None, request.FILES or None)
     report = None
     if form.is_bound and form.is_valid():
@@ -26,7 +27,7 @@ def import_prompts(request: HttpRequest, slug: str) -> HttpResponse:
 
 @project_role(Role.RESEARCHER)
 @require_http_methods(["GET", "POST"])
-def import_answers(request: HttpRequest, slug: str) -> HttpResponse:
+def import_answers(request: ProjectRequest, slug: str) -> HttpResponse:
     form = AnswersImportForm(request.POST or None, request.FILES or None)
     report = None
     if form.is_bound and form.is_valid():
@@ -35,7 +36,7 @@ def import_answers(request: HttpRequest, slug: str) -> HttpResponse:
     return _page(request, "answers", form, report)
 
 
-def _stored(request: HttpRequest, form: ImportForm, store: Any, **options: Any) -> imports.ImportReport | None:
+def _stored(request: ProjectRequest, form: ImportForm, store: Any, **options: Any) -> imports.ImportReport | None:
     file = form.cleaned_data["file"]
     try:
         return store(project=request.project, stream=file, filename=file.name, user=request.user, **options)
@@ -44,7 +45,7 @@ def _stored(request: HttpRequest, form: ImportForm, store: Any, **options: Any) 
         return None
 
 
-def _page(request: HttpRequest, what: str, form: ImportForm, report: imports.ImportReport | None) -> HttpResponse:
+def _page(request: ProjectRequest, what: str, form: ImportForm, report: imports.ImportReport | None) -> HttpResponse:
     context = {"project": request.project, "what": what, "form": form, "report": report}
     template = "annotate/_import.html" if request.htmx else f"annotate/import_{what}.html"
     return render(request, template, context, status=422 if form.errors else 200)

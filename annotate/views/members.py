@@ -1,7 +1,7 @@
 """Who is in a project."""
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
@@ -10,6 +10,7 @@ from annotate import members as membership
 from annotate import overview
 from annotate.forms import MemberForm, RoleForm
 from annotate.models import Membership
+from annotate.requests import ProjectRequest
 from annotate.roles import project_role
 
 Role = Membership.Role
@@ -18,7 +19,7 @@ Role = Membership.Role
 @project_role(Role.ADMIN)
 @never_cache
 @require_http_methods(["GET", "POST"])
-def members(request: HttpRequest, slug: str) -> HttpResponse:
+def members(request: ProjectRequest, slug: str) -> HttpResponse:
     form = MemberForm(request.POST or None)
     added = None
     if request.method == "POST" and form.is_valid():
@@ -46,7 +47,7 @@ def members(request: HttpRequest, slug: str) -> HttpResponse:
 
 @project_role(Role.ADMIN)
 @require_http_methods(["GET", "POST"])
-def member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+def member(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
     found = _member(request, pk)
     form = RoleForm(request.POST or None, initial={"role": found.role})
     if request.method == "POST" and form.is_valid():
@@ -64,7 +65,7 @@ def member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @project_role(Role.ADMIN)
 @never_cache
 @require_POST
-def member_link(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+def member_link(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
     found = _member(request, pk)
     try:
         link = membership.new_link(found, by=request.user, base_url=request.build_absolute_uri("/"))
@@ -75,7 +76,7 @@ def member_link(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @project_role(Role.ADMIN)
 @require_POST
-def member_remove(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+def member_remove(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
     found = _member(request, pk)
     try:
         membership.remove(found, by=request.user)
@@ -85,12 +86,12 @@ def member_remove(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("projects") if found.user == request.user else redirect("members", slug)
 
 
-def _member(request: HttpRequest, pk: int) -> Membership:
+def _member(request: ProjectRequest, pk: int) -> Membership:
     return get_object_or_404(request.project.memberships.select_related("user", "project"), pk=pk)
 
 
 def _page(
-    request: HttpRequest,
+    request: ProjectRequest,
     found: Membership,
     form: RoleForm | None = None,
     *,

@@ -11,19 +11,20 @@ from django.views.decorators.http import require_http_methods, require_safe
 from annotate import overview
 from annotate.forms import GuidelinesForm, ProjectForm, SettingsForm
 from annotate.models import AuditEvent, Guidelines, Membership, Project, User
+from annotate.requests import ProjectRequest, SignedInRequest
 from annotate.roles import at_least, installation_admin_required, project_role
 
 Role = Membership.Role
 
 
 @require_safe
-def projects(request: HttpRequest) -> HttpResponse:
+def projects(request: SignedInRequest) -> HttpResponse:
     return render(request, "annotate/projects.html", {"projects": overview.projects_of(request.user)})
 
 
 @installation_admin_required
 @require_http_methods(["GET", "POST"])
-def project_new(request: HttpRequest) -> HttpResponse:
+def project_new(request: SignedInRequest) -> HttpResponse:
     form = ProjectForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         project = _found(form, by=request.user)
@@ -34,7 +35,7 @@ def project_new(request: HttpRequest) -> HttpResponse:
 
 @project_role(Role.ADMIN)
 @require_http_methods(["GET", "POST"])
-def project_settings(request: HttpRequest, slug: str) -> HttpResponse:
+def project_settings(request: ProjectRequest, slug: str) -> HttpResponse:
     form = SettingsForm(request.POST or None, instance=Project.objects.get(pk=request.project.pk))
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
@@ -54,7 +55,7 @@ def project_settings(request: HttpRequest, slug: str) -> HttpResponse:
 
 @project_role(Role.LABELER)
 @require_http_methods(["GET", "POST"])
-def guidelines(request: HttpRequest, slug: str) -> HttpResponse:
+def guidelines(request: ProjectRequest, slug: str) -> HttpResponse:
     may_edit = at_least(request.role, Role.ADMIN)
     if request.method == "POST" and not may_edit:
         raise PermissionDenied("Only an admin of the project changes its guidelines.")

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from annotate import overview
 from annotate.models import Answer, AnswerBatch, Membership, Prompt, Ranking
 from annotate.paging import keyset_page
+from annotate.requests import ProjectRequest
 from annotate.roles import at_least, project_role
 
 Role = Membership.Role
@@ -19,7 +20,7 @@ LONGEST_SEARCH = 200
 
 @project_role(Role.REVIEWER)
 @require_safe
-def prompts(request: HttpRequest, slug: str) -> HttpResponse:
+def prompts(request: ProjectRequest, slug: str) -> HttpResponse:
     split = request.GET.get("split", "")
     text = request.GET.get("q", "").replace("\x00", "").strip()[:LONGEST_SEARCH]
     found = overview.prompts_of(request.project, split=split if split in Prompt.Split.values else "", text=text)
@@ -37,7 +38,7 @@ def prompts(request: HttpRequest, slug: str) -> HttpResponse:
 
 @project_role(Role.REVIEWER)
 @require_safe
-def prompt(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+def prompt(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
     found = get_object_or_404(request.project.prompts, pk=pk)
     rankings = Ranking.objects.select_related("labeler", "withdrawal").order_by("pk")
     tasks = found.ranking_tasks.select_related("batch").prefetch_related(Prefetch("rankings", rankings)).order_by("pk")

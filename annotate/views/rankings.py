@@ -2,14 +2,15 @@
 
 from typing import NamedTuple
 
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.timezone import localtime
 from django.views.decorators.http import require_safe
 
 from annotate.models import Answer, Comparison, Membership, Ranking
+from annotate.models.tasks import RankingQuerySet
 from annotate.paging import keyset_page
+from annotate.requests import ProjectRequest
 from annotate.roles import at_least, project_role
 
 Role = Membership.Role
@@ -26,7 +27,7 @@ class Placed(NamedTuple):
 
 @project_role(Role.REVIEWER)
 @require_safe
-def rankings(request: HttpRequest, slug: str) -> HttpResponse:
+def rankings(request: ProjectRequest, slug: str) -> HttpResponse:
     found = _rankings(request)
     labeler = None
     if request.GET.get("labeler"):
@@ -38,7 +39,7 @@ def rankings(request: HttpRequest, slug: str) -> HttpResponse:
 
 @project_role(Role.LABELER)
 @require_safe
-def ranking(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+def ranking(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
     """A labeler opens their own; a reviewer all. Sources stay hidden from whoever may still rank blind."""
     found = _rankings(request)
     if not at_least(request.role, Role.REVIEWER):
@@ -61,7 +62,7 @@ def ranking(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @project_role(Role.LABELER)
 @require_safe
-def my_work(request: HttpRequest, slug: str) -> HttpResponse:
+def my_work(request: ProjectRequest, slug: str) -> HttpResponse:
     own = _rankings(request).filter(labeler__user=request.user)
     standing = own.standing()
     page = keyset_page(own.select_related("assignment").prefetch_related("task__task_answers"), request)
@@ -77,7 +78,7 @@ def my_work(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "annotate/my_work.html", context)
 
 
-def _rankings(request: HttpRequest) -> QuerySet[Ranking]:
+def _rankings(request: ProjectRequest) -> RankingQuerySet:
     rows = Ranking.objects.filter(task__project=request.project)
     return rows.select_related("task__prompt", "labeler", "withdrawal")
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -13,6 +13,7 @@ from annotate import snapshots as frozen
 from annotate.forms import FreezeForm
 from annotate.models import Membership, Project, Snapshot
 from annotate.paging import keyset_page
+from annotate.requests import ProjectRequest
 from annotate.roles import project_role
 
 Role = Membership.Role
@@ -20,7 +21,7 @@ Role = Membership.Role
 
 @project_role(Role.RESEARCHER)
 @require_http_methods(["GET", "POST"])
-def snapshots(request: HttpRequest, slug: str) -> HttpResponse:
+def snapshots(request: ProjectRequest, slug: str) -> HttpResponse:
     form = FreezeForm(request.POST or None, project=request.project)
     if request.method == "POST" and form.is_valid():
         try:
@@ -43,7 +44,7 @@ def snapshots(request: HttpRequest, slug: str) -> HttpResponse:
 
 @project_role(Role.RESEARCHER)
 @require_safe
-def snapshot(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+def snapshot(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
     found = _snapshot(request, pk)
     possible = {name: known for name, known in exports.FORMATS.items() if known.kind == found.kind}
     context = {"project": request.project, "snapshot": found, "formats": _formats(possible)}
@@ -52,13 +53,13 @@ def snapshot(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @project_role(Role.RESEARCHER)
 @require_safe
-def snapshot_download(request: HttpRequest, slug: str, pk: int, format: str) -> HttpResponseBase:
+def snapshot_download(request: ProjectRequest, slug: str, pk: int, format: str) -> HttpResponseBase:
     return _download(request, _snapshot(request, pk), format)
 
 
 @project_role(Role.RESEARCHER)
 @require_safe
-def export(request: HttpRequest, slug: str, format: str) -> HttpResponseBase:
+def export(request: ProjectRequest, slug: str, format: str) -> HttpResponseBase:
     """What stands at this moment. `?for=testing` keeps test prompts in."""
     purpose = request.GET.get("for", _purpose_of(request.project))
     if purpose not in Snapshot.Purpose.values:
@@ -66,7 +67,7 @@ def export(request: HttpRequest, slug: str, format: str) -> HttpResponseBase:
     return _download(request, request.project, format, purpose=purpose)
 
 
-def _download(request: HttpRequest, source: Snapshot | Project, format: str, **options: Any) -> HttpResponseBase:
+def _download(request: ProjectRequest, source: Snapshot | Project, format: str, **options: Any) -> HttpResponseBase:
     if format not in exports.FORMATS:
         raise Http404(f"There is no format {format!r}.")
     try:
@@ -81,7 +82,7 @@ def _download(request: HttpRequest, source: Snapshot | Project, format: str, **o
     )
 
 
-def _snapshot(request: HttpRequest, pk: int) -> Snapshot:
+def _snapshot(request: ProjectRequest, pk: int) -> Snapshot:
     return get_object_or_404(request.project.snapshots.select_related("created_by", "project"), pk=pk)
 
 
@@ -93,4 +94,5 @@ def _purpose_of(project: Project) -> str:
 
 def _formats(known: dict[str, exports.Format]) -> list[tuple[str, str, str]]:
     """(name, title, what it is)."""
-    return [(name, *wanted.label.split(": ", 1)) for name, wanted in known.items()]
+    parted = {name: wanted.label.partition(": ") for name, wanted in known.items()}
+    return [(name, title, text) for name, (title, _, text) in parted.items()]

@@ -36,8 +36,7 @@ class SignIn(LoginView):
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        tried = form.data.get("username", "").replace("\x00", "")
-        AuditEvent.record("sign_in.failed", subject=tried, ip_address=_address(self.request))
+        AuditEvent.record("sign_in.failed", subject=_known_name(form), ip_address=_address(self.request))
         return self.render_to_response(self.get_context_data(form=form), status=422)
 
 
@@ -83,6 +82,12 @@ def password(request: SignedInRequest) -> HttpResponse:
         return redirect("home")
     status = 422 if request.method == "POST" else 200
     return render(request, "annotate/password.html", {"form": form, "first": first}, status=status)
+
+
+def _known_name(form: AuthenticationForm) -> str:
+    """Of an account that there is: anything else may be a password that slipped into the wrong field."""
+    tried = form.data.get("username", "").replace("\x00", "")
+    return tried if User.objects.filter(username=tried).exists() else "an unknown name"
 
 
 def _address(request: HttpRequest) -> str | None:

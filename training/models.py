@@ -136,6 +136,21 @@ class Device(models.Model):
         return f"{self.name} {self.index} of {self.host}"
 
 
+class Home(models.Model):
+    """The mark that the web server left in PLACKETT_HOME, so that a worker can tell whether it sees the same folder."""
+
+    mark = models.CharField(max_length=64)
+    only = models.BooleanField(default=True, unique=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(name="there_is_one_home", condition=Q(only=True)),
+        ]
+
+    def __str__(self) -> str:
+        return "PLACKETT_HOME"
+
+
 class Metric(models.Model):
     """A number that a job reported at a step; the later attempt wins."""
 

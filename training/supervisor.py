@@ -49,6 +49,8 @@ def run(job: Job, *, tell: Tell = lambda text: None, stop: threading.Event | Non
     try:
         outcome = _attempt(job, folder, heartbeat, tell, stop or threading.Event())
         heartbeat.patiently(lambda: _settle(job, folder, outcome))
+        if outcome.name == "done":
+            folder.tidy()
         tell(outcome.reason or outcome.name)
     except Fenced as fence:
         log.warning("%s Nothing more is written.", fence)
@@ -57,8 +59,6 @@ def run(job: Job, *, tell: Tell = lambda text: None, stop: threading.Event | Non
         _fail(job, heartbeat, _sentence(problem))
     finally:
         heartbeat.stop()
-    if Job.objects.filter(pk=job.pk, state=Job.State.SUCCEEDED).exists():
-        folder.tidy()
 
 
 def _attempt(job: Job, folder: JobFolder, heartbeat: "Heartbeat", tell: Tell, stop: threading.Event) -> Outcome:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
 from django.utils.timezone import now
 
-from training import lifecycle, supervisor, workers
+from training import home, lifecycle, supervisor, workers
 from training.doorbell import RUN_NEXT, ring
 from training.upkeep import Upkeep
 
@@ -21,6 +21,14 @@ def run_next(queue: str) -> None:
     worker = workers.current(queue)
     while (job := lifecycle.claim(worker=worker, queue=queue, now=now())) is not None:
         supervisor.run(job)
+
+
+@worker_init.connect
+def refuse_another_home(**_: Any) -> None:
+    try:
+        home.check()
+    except home.AnotherHome as problem:
+        raise SystemExit(str(problem)) from None
 
 
 @worker_ready.connect

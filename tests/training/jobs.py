@@ -60,7 +60,7 @@ def make_devices(count: int, host: str = "") -> list[Device]:
     """And a worker on their host, for the reaper forgets the devices of a host without one."""
     host = host or workers.this_host()
     Worker.objects.get_or_create(host=host, queue="jobs", pid=1)
-    return [Device.objects.create(host=host, index=index) for index in range(count)]
+    return [Device.objects.get_or_create(host=host, index=index)[0] for index in range(count)]
 
 
 def make_job(**fields: Any) -> Job:

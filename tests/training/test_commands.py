@@ -1,0 +1,136 @@
+"""launch_job, run_job, add_policy and reaper, as a person types them."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from annotate.models import AnswerBatch
+from tests import factories
+from tests.training.jobs import (
+    environment,
+    launch_sample,
+    make_devices,
+    make_policy,
+    make_snapshot,
+    refreshed,
+    sampling_project,
+    tiny_model,
+    wait_until,
+)
+from training.models import Job, Policy
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def typed(*words: str) -> str:
+    out = io.StringIO()
+    call_command(*words, stdout=out)
+    return out.getvalue()
+
+
+def test_launch_job_prints_the_id_alone_and_takes_rows_by_their_names() -> None:
+    project = factories.make_project("cheer")
+    policy, snapshot = make_policy(), make_snapshot(project)
+    printed = typed(
+        "launch_job", "reward", "--project", "cheer",
+        "--set", "policy=tiny", f"snapshot={snapshot.sha256[:12]}", "epochs=3", "--set", "name=taste",
+    )  # fmt: skip
+    job = Job.objects.get()
+    assert printed == f"{job.pk}\n"
+    assert job.inputs == {"snapshot": snapshot.pk, "policy": policy.pk, "name": "taste"} and job.spec["epochs"] == 3
+
+
+@pytest.mark.parametrize(
+    ("pair", "sentence"),
+    [
+        ("colour=red", "no 'colour'; there are answers, batch_size"),
+        ("policy=nobody", "There is no policy 'nobody'"),
+        ("policy", "Write --set key=value"),
+        ("answers=many", "answers must be a whole number"),
+        ("split=dev", "no split 'dev'"),
+    ],
+)
+def test_launch_job_says_what_it_does_not_understand(pair, sentence) -> None:
+    make_policy()
+    sampling_project(1)
+    project = Job._meta.get_field("project").related_model.objects.get()
+    with pytest.raises(CommandError, match=sentence):
+        typed("launch_job", "sample", "--project", project.slug, "--set", "policy=tiny", pair)
+    assert not Job.objects.exists()
+
+
+def test_launch_job_names_the_projects_that_there_are() -> None:
+    factories.make_project("here")
+    with pytest.raises(CommandError, match="There is no project 'there'; there are here"):
+        typed("launch_job", "sample", "--project", "there")
+
+
+def test_run_job_runs_in_the_foreground_and_says_how_it_goes() -> None:
+    job = launch_sample(sampling_project(2))
+    printed = typed("run_job", str(job.pk))
+    assert "tokens_per_second" in printed and printed.endswith(f"Job {job.pk}: done.\n")
+    assert AnswerBatch.objects.get(sampling__job=job).answers.count() == 4
+    with pytest.raises(CommandError, match="does not wait any more: it is done"):
+        typed("run_job", str(job.pk))
+
+
+def test_run_job_fails_with_the_reason_of_the_job() -> None:
+    job = launch_sample()
+    Policy.objects.update(folder="models/gone")
+    with pytest.raises(CommandError, match="There is no model folder"):
+        typed("run_job", str(job.pk))
+    with pytest.raises(CommandError, match="There is no job 0"):
+        typed("run_job", "0")
+
+
+def test_ctrl_c_puts_the_job_back_into_the_queue() -> None:
+    make_devices(1)
+    job = launch_sample(sampling_project(8), answers=3, max_new_tokens=300, batch_size=2)
+    command = [sys.executable, "manage.py", "run_job", str(job.pk)]
+    process: Any = subprocess.Popen(command, cwd=settings.ROOT, env=environment(), stdout=subprocess.PIPE, text=True)
+    wait_until(lambda: refreshed(job).progress.get("step"), what="progress")
+    os.kill(process.pid, signal.SIGINT)
+    said, _ = process.communicate(timeout=40)
+    assert (refreshed(job).state, refreshed(job).interruptions) == ("queued", 0)
+    assert said.endswith(f"Job {job.pk}: waiting.\n")
+
+
+def test_add_policy_makes_a_policy_of_a_folder() -> None:
+    printed = typed("add_policy", "student", "--path", str(tiny_model()), "--revision", "abc")
+    policy = Policy.objects.get(name="student")
+    assert (policy.path / "model.safetensors").is_file() and policy.description == "abc"
+    assert printed.endswith(f"Policy student is number {policy.pk}, in {policy.path}.\n")
+    with pytest.raises(CommandError, match="There is a policy named student already"):
+        typed("add_policy", "student", "--path", str(tiny_model()))
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ((), "no config.json"),
+        (("config.json", "pytorch_model.bin"), "pickled weights"),
+        (None, "There is no model at"),
+    ],
+)
+def test_add_policy_refuses_what_it_cannot_trust_and_stores_nothing(tmp_path, files, sentence) -> None:
+    folder = tmp_path if files is not None else tmp_path / "nowhere"
+    for name in files or ():
+        (folder / name).write_text("{}")
+    with pytest.raises(CommandError, match=sentence):
+        typed("add_policy", "bad", "--path", str(folder))
+    assert not Job.objects.exists() and not Policy.objects.exists()
+
+
+def test_the_reaper_does_one_round_on_request() -> None:
+    make_devices(1)
+    job = launch_sample()
+    Job.objects.update(published_at=None)
+    typed("reaper", "--once")
+    assert refreshed(job).published_at is not None

@@ -8,7 +8,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import F, OuterRef, QuerySet
 
 from annotate import ranking
 from annotate.models import Answer, Prompt, Ranking, TaskAnswer
@@ -19,27 +20,24 @@ CHUNK = 2000
 
 def ranking_rows(rankings: QuerySet[Ranking]) -> Iterator[Row]:
     """The truth, and the trainer's input. Rows of a prompt follow each other, the older ranking first."""
-    answers = Answer.objects.select_related("batch").only("text", "batch__source_name")
-    placed = TaskAnswer.objects.order_by("position").prefetch_related(Prefetch("answer", answers))
-    ordered = (
-        rankings.order_by("task__prompt_id", "pk")
-        .select_related("task__prompt", "labeler")
-        .prefetch_related(Prefetch("task__task_answers", placed))
-    )
-    for given in ordered.iterator(chunk_size=CHUNK):
-        prompt, shown = given.task.prompt, [place.answer for place in given.task.task_answers.all()]
-        yield {
-            "id": prompt.external_id,
-            "root": prompt.root,
-            "prompt": prompt.messages,
-            "answers": [answer.text for answer in shown],
-            "ranks": given.ranks,
-            "labeler": given.labeler.pseudonym,
-            "sources": [answer.batch.source_name for answer in shown],
-            "strength": given.strength,
-            "created_at": given.created_at.isoformat(),
-            "split": prompt.split,
-        }
+    shown = TaskAnswer.objects.filter(task=OuterRef("task")).order_by("position")
+    columns = {
+        "id": F("task__prompt__external_id"),
+        "root": F("task__prompt__root"),
+        "prompt": F("task__prompt__messages"),
+        "answers": ArraySubquery(shown.values("answer__text")),
+        "ranks": F("ranks"),
+        "labeler": F("labeler__pseudonym"),
+        "sources": ArraySubquery(shown.values("answer__batch__source_name")),
+        "strength": F("strength"),
+        "created_at": F("created_at"),
+        "split": F("task__prompt__split"),
+    }
+    # The database puts each row together: a tenth of the time that model instances take. Their names are not ours.
+    found = rankings.order_by("task__prompt_id", "pk").values_list(*(columns.values()))
+    for values in found.iterator(chunk_size=CHUNK):
+        row = dict(zip(columns, values, strict=True))
+        yield {**row, "created_at": row["created_at"].isoformat()}
 
 
 def preference_rows(rows: Iterable[Row]) -> Iterator[Row]:

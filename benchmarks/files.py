@@ -25,10 +25,11 @@ IMPORTED = 10_000
 """Answers are imported to so many prompts; those of the others are put there by SQL, to leave time for the rest."""
 FILL = """
 INSERT INTO annotate_answer (batch_id, prompt_id, index, text, finish_reason, metadata, created_at)
-SELECT (SELECT max(id) FROM annotate_answerbatch), prompt.id, place, repeat(md5(prompt.id::text || place), 25), '', '{}',
-       now() FROM annotate_prompt prompt, generate_series(0, 3) place
+SELECT (SELECT max(id) FROM annotate_answerbatch), prompt.id, place, repeat(md5(prompt.id::text || place), 25),
+       '', '{}', now() FROM annotate_prompt prompt, generate_series(0, 3) place
 WHERE NOT EXISTS (SELECT FROM annotate_answer WHERE prompt_id = prompt.id);
-INSERT INTO annotate_rankingtask (project_id, prompt_id, batch_id, rankings_wanted, open_slots, priority, flags, created_at)
+INSERT INTO annotate_rankingtask (project_id, prompt_id, batch_id, rankings_wanted, open_slots, priority, flags,
+                                  created_at)
 SELECT project_id, id, (SELECT max(id) FROM annotate_answerbatch), 1, 0, 0, '[]', now() FROM annotate_prompt prompt
 WHERE NOT EXISTS (SELECT FROM annotate_rankingtask WHERE prompt_id = prompt.id);
 INSERT INTO annotate_taskanswer (task_id, answer_id, position)

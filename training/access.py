@@ -2,19 +2,20 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest
+from django.http import Http404
 from django.http.response import HttpResponseBase
 
 from annotate.models import Membership, Project, User
+from annotate.requests import SignedInRequest
 from annotate.roles import ROLES, allows, at_least
 from rewards.models import RewardModel
 from training.models import Job, JobQuerySet
 
-View = Callable[Concatenate[HttpRequest, Any, ...], HttpResponseBase]
+View = Callable[..., HttpResponseBase]
 
 RESEARCHERS = [role for role in ROLES if at_least(role, Membership.Role.RESEARCHER)]
 
@@ -42,7 +43,7 @@ def of_own_project(model: type[Job] | type[RewardModel]) -> Callable[[View], Vie
 
     def guard(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, pk: int, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def guarded(request: SignedInRequest, pk: int, *args: Any, **kwargs: Any) -> HttpResponseBase:
             row = model.objects.select_related("project").filter(pk=pk).first()
             if row is None or not _is_near(request.user, row.project):
                 raise Http404("There is no such page, or it is of a project that you are not in.")

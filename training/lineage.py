@@ -31,7 +31,7 @@ def lineage(job: Job) -> Lineage:
     inputs = job.inputs
     policy = Policy.objects.filter(pk=inputs.get("policy")).first()
     reward_model = RewardModel.objects.filter(pk=inputs.get("reward_model")).first()
-    snapshot = Snapshot.objects.filter(pk=inputs.get("snapshot")).first()
+    snapshot = Snapshot.objects.select_related("project").filter(pk=inputs.get("snapshot")).first()
     batch = AnswerBatch.objects.select_related("project").filter(pk=inputs.get("batch")).first()
     uses = [
         *_row("Base policy" if job.kind == "reward" else "Policy", policy),
@@ -66,7 +66,7 @@ def _snapshot(snapshot: Snapshot) -> Link:
     counts: dict[str, Any] = snapshot.counts
     comparisons = counts.get("comparisons")
     text = f"{snapshot.short_hash}, {comparisons:,} comparisons" if comparisons is not None else snapshot.short_hash
-    return Link("Snapshot", text, reverse("snapshots", args=[snapshot.project.slug]))
+    return Link("Snapshot", text, reverse("snapshot", args=[snapshot.project.slug, snapshot.pk]))
 
 
 def _batch(label: str, batch: AnswerBatch) -> Link:

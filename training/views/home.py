@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 from django.db.models import Count, Exists, OuterRef, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.timezone import now
 from django.views.decorators.http import require_safe
 
 from annotate.models import Assignment, Membership, Project, RankingTask, User
+from annotate.requests import SignedInRequest
 from annotate.roles import at_least
 from training.access import jobs_of, reward_models_of
 from training.loop import Loop, loops
@@ -32,7 +33,7 @@ class Work:
 
 
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: SignedInRequest) -> HttpResponse:
     work = work_of(request.user)
     running = jobs_of(request.user).unfinished().select_related("project").order_by("-state", "priority", "id")[:8]
     context = {

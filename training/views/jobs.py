@@ -6,13 +6,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
+from django.http import HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate.models import Answer, User
 from annotate.paging import keyset_page
+from annotate.requests import SignedInRequest
 from rewards.specs import InvalidSpec
 from training import curves, diary, lifecycle
 from training.access import jobs_of, of_own_project, researched_by
@@ -42,7 +43,7 @@ class FilterForm(forms.Form):
 
 
 @require_safe
-def jobs(request: HttpRequest) -> HttpResponse:
+def jobs(request: SignedInRequest) -> HttpResponse:
     form = FilterForm(request.GET, user=request.user)
     found = jobs_of(request.user).select_related("project")
     if not form.is_valid():
@@ -62,7 +63,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
 
 @of_own_project(Job)
 @require_safe
-def job(request: HttpRequest, job: Job) -> HttpResponse:
+def job(request: SignedInRequest, job: Job) -> HttpResponse:
     if not request.htmx:
         return render(request, "training/job.html", standing(job, at=now()))
     status = STOP_POLLING if job.is_finished else 200
@@ -164,7 +165,7 @@ def _chart(curve: curves.Curve) -> dict[str, Any]:
 
 @of_own_project(Job)
 @require_safe
-def job_metrics(request: HttpRequest, job: Job) -> HttpResponse:
+def job_metrics(request: SignedInRequest, job: Job) -> HttpResponse:
     """All points past step `after`, for a drawing or a script that follows the job."""
     after = request.GET.get("after", "-1")
     if not after.removeprefix("-").isdecimal() or len(after) > 10:
@@ -175,7 +176,7 @@ def job_metrics(request: HttpRequest, job: Job) -> HttpResponse:
 
 @of_own_project(Job)
 @require_safe
-def job_log(request: HttpRequest, job: Job) -> HttpResponse:
+def job_log(request: SignedInRequest, job: Job) -> HttpResponse:
     context = {"job": job, "log": diary.log(job)}
     if not request.htmx:
         return render(request, "training/job_log.html", context)
@@ -184,14 +185,14 @@ def job_log(request: HttpRequest, job: Job) -> HttpResponse:
 
 @of_own_project(Job)
 @require_POST
-def cancel_job(request: HttpRequest, job: Job) -> HttpResponse:
+def cancel_job(request: SignedInRequest, job: Job) -> HttpResponse:
     lifecycle.request_cancel(job, request.user)
     return redirect(job)
 
 
 @of_own_project(Job)
 @require_POST
-def retry_job(request: HttpRequest, job: Job) -> HttpResponse:
+def retry_job(request: SignedInRequest, job: Job) -> HttpResponse:
     try:
         again = lifecycle.retry(job, request.user, from_checkpoint=request.POST.get("from") == "checkpoint")
     except (lifecycle.Refused, InvalidSpec) as problem:

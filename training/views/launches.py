@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
 from annotate import snapshots
 from annotate.models import Comparison, Project, Prompt
+from annotate.requests import ProjectRequest, SignedInRequest
 from annotate.roles import project_role
 from rewards.models import RewardModel
 from rewards.specs import InvalidSpec
@@ -24,7 +25,7 @@ FEW_COMPARISONS = 100
 
 @project_role("researcher")
 @require_http_methods(["GET", "POST"])
-def sample(request: HttpRequest, slug: str) -> HttpResponse:
+def sample(request: ProjectRequest, slug: str) -> HttpResponse:
     project: Project = request.project
     form = SampleForm(request.POST or None, project=project, initial={"for_ranking": True, **asked(request)})
     page = {
@@ -41,7 +42,7 @@ def sample(request: HttpRequest, slug: str) -> HttpResponse:
 
 @project_role("researcher")
 @require_http_methods(["GET", "POST"])
-def best_of_n(request: HttpRequest, slug: str) -> HttpResponse:
+def best_of_n(request: ProjectRequest, slug: str) -> HttpResponse:
     project: Project = request.project
     form = BestOfNForm(request.POST or None, project=project, initial=asked(request))
     page = {
@@ -59,7 +60,7 @@ def best_of_n(request: HttpRequest, slug: str) -> HttpResponse:
 
 @project_role("researcher")
 @require_http_methods(["GET", "POST"])
-def train(request: HttpRequest, slug: str) -> HttpResponse:
+def train(request: ProjectRequest, slug: str) -> HttpResponse:
     project: Project = request.project
     form = TrainForm(request.POST or None, project=project, initial=asked(request))
     told, ties = comparisons_now(project)
@@ -101,7 +102,7 @@ def _warning(project: Project, comparisons: int) -> str:
 
 @of_own_project(RewardModel)
 @require_http_methods(["GET", "POST"])
-def score(request: HttpRequest, reward_model: RewardModel) -> HttpResponse:
+def score(request: SignedInRequest, reward_model: RewardModel) -> HttpResponse:
     form = ScoreForm(request.POST or None, reward_model=reward_model)
     page = {
         "title": "Score a batch",
@@ -117,7 +118,7 @@ def score(request: HttpRequest, reward_model: RewardModel) -> HttpResponse:
     return _launch(request, form, reward_model.project, page)
 
 
-def _launch(request: HttpRequest, form: LaunchForm, project: Project, page: dict[str, Any]) -> HttpResponse:
+def _launch(request: SignedInRequest, form: LaunchForm, project: Project, page: dict[str, Any]) -> HttpResponse:
     if request.method == "POST":
         job = launched(request, form, project)
         if job is not None:
@@ -128,12 +129,12 @@ def _launch(request: HttpRequest, form: LaunchForm, project: Project, page: dict
     return render(request, template, context, status=422 if request.method == "POST" else 200)
 
 
-def asked(request: HttpRequest) -> dict[str, str]:
+def asked(request: SignedInRequest) -> dict[str, str]:
     """What a link to the form chose beforehand."""
     return {name: request.GET[name] for name in ("policy", "reward_model", "snapshot", "split") if name in request.GET}
 
 
-def launched(request: HttpRequest, form: LaunchForm, project: Project | None) -> Job | None:
+def launched(request: SignedInRequest, form: LaunchForm, project: Project | None) -> Job | None:
     """The new job; None, with the reason in the form, if it was refused."""
     if not form.is_valid():
         return None

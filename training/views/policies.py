@@ -1,12 +1,13 @@
 """Policies: the list, one with its descendants, and adding one from the server's disk."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from annotate.paging import keyset_page
+from annotate.requests import SignedInRequest
 from annotate.roles import installation_admin_required
 from training.access import jobs_of, researched_by
 from training.forms import PolicyForm
@@ -16,14 +17,14 @@ from training.views.launches import launched
 
 
 @require_safe
-def policies(request: HttpRequest) -> HttpResponse:
+def policies(request: SignedInRequest) -> HttpResponse:
     page = keyset_page(Policy.objects.select_related("base"), request, size=40)
     adding = jobs_of(request.user).unfinished().filter(kind="convert")
     return render(request, "training/policies.html", {"page": page, "adding": adding})
 
 
 @require_safe
-def policy(request: HttpRequest, pk: int) -> HttpResponse:
+def policy(request: SignedInRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Policy.objects.select_related("base", "job"), pk=pk)
     mine = researched_by(request.user)
     drawn = found.samplings.filter(batch__project__in=mine).select_related("batch__project")
@@ -52,7 +53,7 @@ def details(policy: Policy) -> list[tuple[str, str]]:
 
 @installation_admin_required
 @require_http_methods(["GET", "POST"])
-def add_policy(request: HttpRequest) -> HttpResponse:
+def add_policy(request: SignedInRequest) -> HttpResponse:
     form = PolicyForm(request.POST or None)
     if request.method == "POST":
         job = launched(request, form, None)

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.timezone import now
@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate import desk_tasks
 from annotate.models import Answer, AnswerBatch, Membership, Project, RankingTask
+from annotate.requests import ProjectRequest
 from annotate.roles import at_least, project_role
 from training.loop import Loop, loops
 from training.models import Job
@@ -40,7 +41,7 @@ class Stage:
 
 @project_role("labeler")
 @require_safe
-def project(request: HttpRequest, slug: str) -> HttpResponse:
+def project(request: ProjectRequest, slug: str) -> HttpResponse:
     current: Project = request.project
     loop = loops([current], now=now())[current.pk]
     researches = at_least(request.role, Membership.Role.RESEARCHER)
@@ -126,7 +127,7 @@ def _labelers(loop: Loop) -> str:
 
 @project_role("researcher")
 @require_POST
-def send_to_desk(request: HttpRequest, slug: str) -> HttpResponse:
+def send_to_desk(request: ProjectRequest, slug: str) -> HttpResponse:
     """Make ranking tasks of the chosen batches: of each prompt one, from its answers in all of them."""
     chosen = [int(pk) for pk in request.POST.getlist("batch") if pk.isdecimal()]
     batches = list(request.project.answer_batches.filter(pk__in=chosen).order_by("id"))

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from annotate.paging import keyset_page
+from annotate.requests import SignedInRequest
 from rewards.models import RewardModel
 from training import charts
 from training.access import of_own_project, reward_models_of
@@ -17,14 +18,14 @@ CHANCE = 0.5
 
 
 @require_safe
-def reward_models(request: HttpRequest) -> HttpResponse:
+def reward_models(request: SignedInRequest) -> HttpResponse:
     page = keyset_page(reward_models_of(request.user).select_related("project"), request, size=40)
     return render(request, "rewards/reward_models.html", {"page": page})
 
 
 @of_own_project(RewardModel)
 @require_safe
-def reward_model(request: HttpRequest, model: RewardModel) -> HttpResponse:
+def reward_model(request: SignedInRequest, model: RewardModel) -> HttpResponse:
     scores = model.scores.order_by("-id").values_list("value", flat=True)[:SCORES_DRAWN]
     context = {
         "model": model,

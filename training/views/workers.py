@@ -1,11 +1,12 @@
 """Workers and devices, for an installation admin: who takes jobs, on what, and why a job waits."""
 
 from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.timezone import now
 from django.views.decorators.http import require_safe
 
+from annotate.requests import SignedInRequest
 from annotate.roles import installation_admin_required
 from training import lifecycle
 from training.models import Device, Job, Worker
@@ -14,7 +15,7 @@ from training.workers import lifetime
 
 @installation_admin_required
 @require_safe
-def workers(request: HttpRequest) -> HttpResponse:
+def workers(request: SignedInRequest) -> HttpResponse:
     seen = now() - lifetime()
     running = Prefetch("jobs", Job.objects.filter(state=Job.State.RUNNING), to_attr="running")
     found = Worker.objects.prefetch_related(running).order_by("host", "queue", "id")

@@ -14,8 +14,8 @@ from annotate.models import Labeler, Membership, Project, User
 ROLES = tuple(Membership.Role.values)
 """From the least to the most: each may also do what the ones before it may."""
 
-ProjectView = Callable[Concatenate[HttpRequest, str, ...], HttpResponseBase]
-View = Callable[Concatenate[HttpRequest, ...], HttpResponseBase]
+ProjectView = Callable[Concatenate[Any, str, ...], HttpResponseBase]
+View = Callable[Concatenate[Any, ...], HttpResponseBase]
 
 
 def at_least(role: str, wanted: str) -> bool:

@@ -1,0 +1,157 @@
+"""Deny by default: every address, method and kind of person, against the matrix in tests/permissions.py."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from annotate import snapshots
+from annotate.models import Labeler, Membership, Project, User
+from tests import factories
+from tests.permissions import LEVELS, MATRIX
+from tests.training.learned import make_job, make_policy, make_reward_model
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+PERSONAS = ("anonymous", "inactive", "outsider", "labeler", "reviewer", "researcher", "admin", "installation admin")
+
+
+def routes(resolver: URLResolver | None = None) -> Iterator[URLPattern]:
+    for entry in (resolver or get_resolver()).url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from routes(entry)
+        else:
+            yield entry
+
+
+ROUTES = {str(route.name): route for route in routes()}
+
+
+def test_every_route_has_a_name_of_its_own() -> None:
+    names = [route.name for route in routes()]
+    assert None not in names and len(names) == len(set(names))
+
+
+def test_every_route_stands_in_the_matrix_and_every_row_is_a_route() -> None:
+    assert sorted(ROUTES) == sorted(MATRIX)
+
+
+def test_every_level_of_the_matrix_is_one_that_exists() -> None:
+    assert {level for row in MATRIX.values() for level in row.values()} <= set(LEVELS)
+
+
+@dataclass
+class World:
+    """One project with a row of everything, and a second one whose member is an outsider here."""
+
+    people: dict[str, User | None]
+    rows: dict[str, Any]
+    foreign: dict[str, Any]
+    assignments: dict[str, int]
+    """What each person has open at the desk."""
+
+
+def rows_of_everything(project: Project) -> dict[str, Any]:
+    """A value for each part of an address; where a route has its own kind of row, by the route's name."""
+    ranking = factories.make_ranking(factories.make_task(project))
+    snapshot = snapshots.freeze(project=project, user=None)
+    job, model = make_job(project), make_reward_model(project)
+    member = project.memberships.get(user=ranking.labeler.user)
+    rows: dict[str, Any] = {"slug": project.slug, "secret": "spent", "format": "ranking", "assignment_id": 0}
+    for name in ("member", "member_link", "member_remove"):
+        rows[name] = {"pk": member.pk}
+    for name in ("job", "job_metrics", "job_log", "cancel_job", "retry_job"):
+        rows[name] = {"pk": job.pk}
+    for name in ("reward_model", "score"):
+        rows[name] = {"pk": model.pk}
+    for name in ("snapshot", "snapshot_download"):
+        rows[name] = {"pk": snapshot.pk}
+    rows |= {"prompt": {"pk": ranking.task.prompt_id}, "ranking": {"pk": ranking.pk}}
+    return rows | {"policy": {"pk": make_policy().pk}}
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    project, other = factories.make_project("garden"), factories.make_project("kitchen")
+    people: dict[str, User | None] = {"anonymous": None, "outsider": factories.make_member(other, "admin")}
+    for role in Membership.Role.values:
+        people[role] = factories.make_member(project, role)
+    people["inactive"] = factories.make_member(project, "admin", factories.make_user(is_active=False))
+    people["installation admin"] = factories.make_user("root", admin=True)
+    rows, foreign = rows_of_everything(project), rows_of_everything(other)
+    assignments = {
+        name: factories.make_assignment(Labeler.objects.create(project=project, user=person)).pk
+        for name, person in people.items()
+        if person is not None and name != "outsider"
+    }
+    return World(people, rows, foreign, assignments)
+
+
+def address(name: str, rows: dict[str, Any]) -> str:
+    converters = ROUTES[name].pattern.converters
+    given = rows.get(name, {})
+    values = {key: given[key] if key in given else rows[key] for key in converters}
+    return reverse(name, kwargs=values)
+
+
+def status(person: User | None, method: str, url: str) -> int:
+    client = Client(raise_request_exception=True)
+    if person is not None:
+        client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    with transaction.atomic():
+        answer = getattr(client, method.lower())(url)
+        if hasattr(answer, "streaming_content"):
+            b"".join(answer.streaming_content)
+        transaction.set_rollback(True)
+    if answer.status_code == 302 and "/sign-in/" in answer["Location"]:
+        return 401
+    return answer.status_code
+
+
+def holds(persona: str, level: str) -> bool:
+    if level == "anyone":
+        return True
+    if persona in ("anonymous", "inactive"):
+        return False
+    if persona == "outsider":
+        return level == "signed in"
+    return level == "signed in" or LEVELS.index(persona) >= LEVELS.index(level)
+
+
+def is_refused(persona: str, code: int) -> bool:
+    """Whoever is not signed in is sent to sign in. Others meet 403, or 404 where they may not know that it exists."""
+    return code == 401 if persona in ("anonymous", "inactive") else code in (403, 404)
+
+
+@pytest.mark.parametrize("name", sorted(MATRIX))
+def test_the_matrix_holds_for_everyone(world: World, name: str) -> None:
+    wrong = []
+    for persona in PERSONAS:
+        url = address(name, world.rows | {"assignment_id": world.assignments.get(persona, 0)})
+        for method in METHODS:
+            code = status(world.people[persona], method, url)
+            level = MATRIX[name].get(method)
+            if level is None:
+                fine = code in (401, 403, 404, 405)
+            elif holds(persona, level):
+                fine = code < 500 and code not in (401, 403, 404, 405)
+            else:
+                fine = is_refused(persona, code)
+            if not fine:
+                wrong.append(f"{persona} {method} {url}: {code}, the matrix says {level}")
+    assert wrong == []
+
+
+FOREIGN = sorted(name for name, route in ROUTES.items() if {"slug", "pk"} <= set(route.pattern.converters))
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_row_of_another_project_does_not_exist_under_this_one(world: World, name: str) -> None:
+    foreign = {**world.foreign, "slug": world.rows["slug"]}
+    foreign[name] = {**world.foreign.get(name, {}), "slug": world.rows["slug"]}
+    url = address(name, foreign)
+    for method in MATRIX[name]:
+        assert status(world.people["installation admin"], method, url) == 404

@@ -1,0 +1,65 @@
+"""The demo's steps, one by one, each twice."""
+
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+
+from annotate.accounts import first_admin
+from annotate.models import Project, Prompt
+from config import demo
+from training.models import Job, Policy
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_project_is_made_once_with_24_different_prompts():
+    assert demo.make_project(first_admin())
+    assert not demo.make_project(first_admin())
+    prompts = Prompt.objects.filter(project__slug="demo")
+    assert prompts.count() == 24
+    assert len({str(prompt.messages) for prompt in prompts}) == 24
+    assert max(len(prompt.messages) for prompt in prompts) == 3
+    assert Project.objects.get(slug="demo").current_guidelines().version == 1
+
+
+def test_with_the_policy_there_the_answers_are_asked_for_once():
+    admin, said = first_admin(), []
+    demo.make_project(admin)
+    Policy.objects.create(name=demo.POLICY, folder="jobs/0/output/model")
+    demo.make_answers(admin, said.append)
+    demo.make_answers(admin, said.append)
+    job = Job.objects.get()
+    assert (job.kind, job.spec["answers"], job.inputs["for_ranking"]) == ("sample", 4, True)
+    assert len(said) == 1
+
+
+def test_a_failed_sampling_is_tried_again_and_a_cancelled_one_is_not():
+    admin = first_admin()
+    demo.make_project(admin)
+    Policy.objects.create(name=demo.POLICY, folder="jobs/0/output/model")
+    demo.make_answers(admin, print)
+    Job.objects.update(state=Job.State.FAILED)
+    demo.make_answers(admin, print)
+    assert Job.objects.count() == 2
+    Job.objects.update(state=Job.State.CANCELLED)
+    demo.make_answers(admin, print)
+    assert Job.objects.count() == 2
+
+
+def test_without_a_network_it_says_so_and_what_to_do(monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    admin = first_admin()
+    demo.make_project(admin)
+    with pytest.raises(demo.DemoFailed, match=r"could not be fetched: .*start again"):
+        demo.make_answers(admin, print)
+    assert not Job.objects.exists()
+    assert list((settings.HOME / "downloads").iterdir()) == []
+
+
+def test_the_web_process_starts_without_torch():
+    code = "import config.wsgi, sys; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=settings.ROOT).returncode == 0

@@ -1,0 +1,170 @@
+"""quickstart as a person runs it: a real web server, real workers, real services, and signals that kill them."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from config import embedded, postgres, valkey
+from config.processes import Process, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 120
+CHILDREN = ("web", "worker-jobs", "worker-light")
+
+
+class Quickstart:
+    """One quickstart in a terminal, which is a file here."""
+
+    def __init__(self, home: Path, port: int) -> None:
+        self.home, self.port, self.screen = home, port, home / "screen"
+        with self.screen.open("w") as screen:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "quickstart", "--no-demo"], cwd=ROOT, stdout=screen, stderr=screen,
+                env={**os.environ, "PLACKETT_HOME": str(home), "PORT": str(port), "BIND": "127.0.0.1"},
+                start_new_session=True,
+            )  # fmt: skip
+
+    def says(self) -> str:
+        return self.screen.read_text()
+
+    def is_up(self) -> bool:
+        return self.get("/livez") == 200 and all(self.child(name) for name in CHILDREN)
+
+    def wait(self) -> None:
+        started = wait_until(lambda: "Sign in once" in self.says() and self.is_up(), PATIENCE)
+        assert started, self.says()
+
+    def get(self, path: str) -> int | None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status
+        except urllib.error.HTTPError as answer:
+            return answer.code
+        except OSError:
+            return None
+
+    def child(self, name: str) -> Process | None:
+        return Process.load(self.home / "run" / f"{name}.process")
+
+    def postgres(self) -> Process | None:
+        return postgres.running(postgres.place(self.home))
+
+    def valkey(self) -> Process | None:
+        return valkey.running(Path(embedded.broker_url().removeprefix("redis+socket://")))
+
+    def everything(self) -> list[Process]:
+        found = [self.postgres(), self.valkey(), *map(self.child, CHILDREN)]
+        return [process for process in found if process]
+
+    def end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def home(fresh_home: str) -> Path:
+    return Path(fresh_home)
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def quickstart(home: Path, port: int) -> Iterator[Quickstart]:
+    running = Quickstart(home, port)
+    yield running
+    if running.process.poll() is None:
+        running.end(signal.SIGTERM)
+
+
+@pytest.mark.slow
+def test_it_serves_a_page_and_a_link_and_leaves_nothing_behind_when_asked_to_end(quickstart):
+    quickstart.wait()
+    link = re.search(r"^Sign in once: http://127\.0\.0\.1:(\d+)(/sign-in/\S+)$", quickstart.says(), flags=re.MULTILINE)
+    assert link
+    assert int(link[1]) == quickstart.port
+    assert quickstart.get(link[2]) == 200
+    assert wait_until(lambda: quickstart.get("/readyz") == 200, 30)
+    everything = quickstart.everything()
+    assert len(everything) == 5
+    assert quickstart.end(signal.SIGTERM) == 0
+    assert not [process for process in everything if process.alive()]
+    assert quickstart.get("/livez") is None
+
+
+@pytest.mark.slow
+def test_what_is_killed_comes_back(quickstart):
+    quickstart.wait()
+    for name in ("postgres", "valkey", *CHILDREN):
+        find = getattr(quickstart, name, None) or partial(quickstart.child, name)
+        killed = find()
+        killed.send(signal.SIGKILL)
+        back = wait_until(lambda find=find, killed=killed: find() not in (None, killed), PATIENCE)
+        assert back, f"{name} did not come back\n{quickstart.says()}"
+    assert wait_until(lambda: quickstart.is_up() and quickstart.get("/readyz") == 200, PATIENCE), quickstart.says()
+    everything = quickstart.everything()
+    assert quickstart.end(signal.SIGINT) == 0
+    assert not [process for process in everything if process.alive()]
+
+
+@pytest.mark.slow
+def test_after_it_was_killed_itself_the_next_one_takes_over(quickstart, home, port):
+    quickstart.wait()
+    left = [process for process in map(quickstart.child, CHILDREN) if process]
+    services = quickstart.postgres(), quickstart.valkey()
+    quickstart.end(signal.SIGKILL)
+    following = Quickstart(home, port)
+    following.wait()
+    assert not [process for process in left if process.alive()]
+    assert (following.postgres(), following.valkey()) == services
+    everything = following.everything()
+    assert following.end(signal.SIGTERM) == 0
+    assert not [process for process in everything if process.alive()]
+
+
+@pytest.mark.slow
+def test_a_second_one_from_the_same_home_is_told_where_the_first_one_runs(quickstart, home, port):
+    quickstart.wait()
+    done = _run(home, PORT="1")
+    assert done.returncode == 1
+    assert f"http://127.0.0.1:{port}" in done.stderr
+    assert quickstart.is_up()
+
+
+def test_a_taken_port_is_said_before_anything_is_started(home):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        done = _run(home, PORT=str(taken))
+    assert done.returncode == 1
+    assert re.search(rf"cannot listen on 127\.0\.0\.1:{taken}: .*PORT={taken + 1} make demo", done.stderr)
+    assert not (home / "postgres").exists()
+
+
+@pytest.mark.parametrize("port", ["http", "0", "65536", "-1"])
+def test_a_port_that_is_none_is_refused(home, port):
+    done = _run(home, PORT=port)
+    assert done.returncode == 1
+    assert "write a number between 1 and 65535" in done.stderr
+
+
+def _run(home: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "manage.py", "quickstart", "--no-demo"], cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PLACKETT_HOME": str(home), "BIND": "127.0.0.1", **environment}, timeout=PATIENCE,
+    )  # fmt: skip

@@ -4,7 +4,6 @@ import secrets
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
 
 from training.models import Home
 
@@ -25,7 +24,6 @@ def mark() -> None:
 def check() -> None:
     """Raises AnotherHome unless the web server's mark is here. Before any web server ran, every home will do."""
     home = Home.objects.first()
-    connection.close()
     if home is not None and _found() != home.mark:
         raise AnotherHome(
             f"The web server's files are not in {settings.HOME}. Set PLACKETT_HOME to the folder that the web server "

@@ -4,6 +4,7 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
+from django.db import connection
 from django.utils.timezone import now
 
 from training import home, lifecycle, supervisor, workers
@@ -29,6 +30,8 @@ def refuse_another_home(**_: Any) -> None:
         home.check()
     except home.AnotherHome as problem:
         raise SystemExit(str(problem)) from None
+    finally:
+        connection.close()  # before the pool forks
 
 
 @worker_ready.connect

@@ -1,5 +1,6 @@
 """Things that break while a job runs. Real processes, real signals; slow."""
 
+import json
 import os
 import signal
 import threading
@@ -44,8 +45,16 @@ def weights(job: Job) -> str:
     return sha256(JobFolder(job.path).output / "model" / "model.safetensors")
 
 
-def step(job: Job) -> int:
-    return refreshed(job).progress.get("step", 0)
+def events(job: Job) -> list[dict]:
+    """What the runner of the latest attempt has said by now."""
+    path = JobFolder(job.path).attempt(refreshed(job).attempt) / "events.jsonl"
+    return (
+        [json.loads(line) for line in path.read_text().splitlines(True) if line.endswith("\n")] if path.exists() else []
+    )
+
+
+def share(job: Job) -> float:
+    return max((event["step"] / event["total"] for event in events(job) if "step" in event), default=0.0)
 
 
 def runner_pid(job: Job) -> int:
@@ -71,9 +80,9 @@ def test_killed_three_times_a_fit_ends_with_the_bits_of_an_undisturbed_one() -> 
     snapshot = make_snapshot(project, prompts=100)
     settings_of_fit = {"epochs": 12, "evaluate_every": 7}
     job = launch_reward(project, snapshot, "disturbed", **settings_of_fit)
-    for share in (0.1, 0.4, 0.7):
+    for part in (0.1, 0.4, 0.7):
         with real_worker() as worker:
-            wait_until(lambda at=share: step(job) >= at * 240, seconds=60, what=f"{share:.0%} of the fit")
+            wait_until(lambda at=part: share(job) >= at, seconds=60, what=f"{part:.0%} of the fit")
             assert refreshed(job).state == "running"
             victims = [runner_pid(job), *worker.children(), worker.process.pid]
             kill(*victims)
@@ -81,6 +90,7 @@ def test_killed_three_times_a_fit_ends_with_the_bits_of_an_undisturbed_one() -> 
     with real_worker():
         wait_until(lambda: refreshed(job).is_finished, seconds=90, what="the end of the fit")
     assert (refreshed(job).state, refreshed(job).interruptions, refreshed(job).attempt) == ("succeeded", 3, 4)
+    assert any(event.get("message", "").startswith("Going on after step") for event in events(job))
 
     make_devices(1)
     straight = launch_reward(project, snapshot, "undisturbed", **settings_of_fit)
@@ -91,7 +101,7 @@ def test_killed_three_times_a_fit_ends_with_the_bits_of_an_undisturbed_one() -> 
         list(Metric.objects.filter(job=one, name="loss").order_by("step").values_list("step", "value"))
         for one in (job, straight)
     ]
-    assert curves[0] == curves[1] and len(curves[0]) == 240
+    assert curves[0] == curves[1] and len(curves[0]) == refreshed(job).progress["total"]
     assert job.fittings.get().reward_model.accuracy == straight.fittings.get().reward_model.accuracy
 
 

@@ -72,6 +72,8 @@
       act(this.ordering);
       this.#draw();
       this.#say(`${this.#placing(before, subject)}${this.#question()}`);
+      const { candidate } = this.ordering;
+      if (candidate !== null && candidate !== subject) this.#card(candidate).scrollIntoView({ block: "nearest" });
       this.keeping.save(this.ordering.draft());
     }
 
@@ -219,8 +221,9 @@
     if (detail.target.id !== "task" || !detail.xhr.response) return;
     const isDesk = detail.xhr.response.includes('id="task"');
     if (isDesk && detail.xhr.status === 404) Object.assign(detail, { shouldSwap: true, isError: false });
-    if (isDesk || !detail.shouldSwap) return;
-    detail.shouldSwap = false; // another page came: the session is over. The draft stays while they sign in again.
+    const isForeign = !isDesk && detail.shouldSwap;
+    if (!isForeign && detail.xhr.status !== 403) return;
+    detail.shouldSwap = false; // they signed out, or in again, meanwhile: a fresh page, and the draft is still here
     location.reload();
   });
 })();

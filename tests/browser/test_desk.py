@@ -163,6 +163,28 @@ def test_a_ranking_submitted_without_a_network_is_sent_by_itself_once(desk, cont
     assert Ranking.objects.count() == 1
 
 
+def test_a_ranking_that_meets_a_restarting_server_is_sent_by_itself_once(desk):
+    press(desk, "ArrowRight", "ArrowRight", "=")
+    desk.route("**/submit", lambda route: route.fulfill(status=503), times=1)
+    desk.keyboard.press("Enter")
+    expect(desk.locator("[data-problem]")).to_contain_text("sent again by itself")
+    next_task_is_here(desk)
+    assert Ranking.objects.count() == 1
+
+
+@pytest.mark.parametrize("forgotten", ["sessionid", "csrftoken"])
+def test_who_was_signed_out_meanwhile_signs_in_and_goes_on_where_they_were(desk, context, forgotten):
+    cookies = context.cookies()
+    context.clear_cookies(name=forgotten)
+    press(desk, "ArrowRight", "ArrowRight", "=")
+    expect(desk.locator("[data-saved]")).to_have_text("not saved yet, will retry")
+    with desk.expect_navigation():
+        desk.keyboard.press("Enter")
+    context.add_cookies(cookies)
+    desk.goto("/projects/bread/rank")
+    badges_are(desk, ["1st", "2nd =", "4th", "2nd ="])
+
+
 def test_a_double_click_on_submit_stores_one_ranking(desk):
     press(desk, "ArrowRight", "ArrowRight", "=")
     desk.get_by_role("button", name="Submit").dblclick()

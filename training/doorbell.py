@@ -20,7 +20,7 @@ def ring(queue: str) -> bool:
         with current_app.connection_for_write(connect_timeout=PATIENCE, transport_options=options) as broker:
             current_app.send_task(RUN_NEXT, args=[queue], queue=queue, connection=broker, retry=False)
     except Exception as problem:  # each transport has errors of its own, and no page may break over one
-        log.warning("The broker cannot be reached, %s jobs wait for the reaper to ring again: %s", queue, problem)
+        log.warning("The broker cannot be reached; the reaper rings for the queue %s later: %s", queue, problem)
         return False
     return True
 

@@ -102,6 +102,9 @@ class Runner:
         return self._process.returncode == -signal.SIGKILL
 
     def _signal(self, number: signal.Signals) -> None:
+        """To the whole group, as long as the runner was not collected: then its number may be another's."""
+        if self._process.returncode is not None:
+            return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 

@@ -1,5 +1,8 @@
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -18,13 +21,14 @@ from training.models import Device, Job, Worker
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def no_broker(tmp_path, monkeypatch) -> Iterator[None]:
-    """The broker's address leads nowhere."""
+@contextmanager
+def at_broker(url: str) -> Iterator[None]:
     before = current_app.conf.broker_url
-    current_app.conf.broker_url = f"redis+socket://{tmp_path}/nobody.sock"
-    yield
-    current_app.conf.broker_url = before
+    current_app.conf.broker_url = url
+    try:
+        yield
+    finally:
+        current_app.conf.broker_url = before
 
 
 def snapshot(project, **fields) -> Snapshot:
@@ -48,9 +52,18 @@ def test_a_launch_queues_every_setting_and_writes_who_did_it(django_capture_on_c
     assert refreshed(job).published_at is not None
 
 
-def test_a_broker_that_is_down_breaks_no_launch(no_broker, django_capture_on_commit_callbacks) -> None:
-    with django_capture_on_commit_callbacks(execute=True):
+def test_a_broker_that_is_down_breaks_no_launch(tmp_path, django_capture_on_commit_callbacks) -> None:
+    with at_broker(f"redis+socket://{tmp_path}/nobody.sock"), django_capture_on_commit_callbacks(execute=True):
         job = launch_sample()
+    assert (refreshed(job).state, refreshed(job).published_at) == ("queued", None)
+
+
+def test_a_broker_that_accepts_and_never_answers_holds_no_page_up(django_capture_on_commit_callbacks) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute, at_broker(f"redis://127.0.0.1:{mute.getsockname()[1]}/0"):
+        started = time.monotonic()
+        with django_capture_on_commit_callbacks(execute=True):
+            job = launch_sample()
+    assert time.monotonic() - started < 8
     assert (refreshed(job).state, refreshed(job).published_at) == ("queued", None)
 
 

@@ -177,6 +177,7 @@ def test_a_supervisor_that_cannot_renew_its_lease_ends_its_runner() -> None:
     assert refreshed(job).state == "queued"
 
 
+@pytest.mark.slow
 def test_an_earlier_runner_that_still_lives_is_ended_before_the_next_attempt() -> None:
     make_devices(1)
     job = long_sample()

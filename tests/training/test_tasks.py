@@ -44,6 +44,7 @@ def test_a_launched_job_is_run_by_a_worker_that_never_loads_torch() -> None:
     assert not Worker.objects.exists()
 
 
+@pytest.mark.slow
 def test_rings_too_many_run_a_job_once() -> None:
     with real_worker(), real_worker():
         job = launch_sample()
@@ -63,6 +64,7 @@ def test_a_broker_that_forgot_everything_loses_no_job() -> None:
     assert refreshed(job).attempt == 1
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_asked_to_stop_hands_its_job_on() -> None:
     with real_worker() as worker:
         job = launch_sample(sampling_project(8), answers=3, max_new_tokens=300, batch_size=2)

@@ -76,7 +76,7 @@ def _attempt(folder: Path, attempt: int, stop: Stop, *, by_hand: bool) -> int:
         outcome, reason, code = "failed", str(refusal), FAILED
     except Exception as problem:
         traceback.print_exc()
-        outcome, reason, code = "failed", _sentence(problem, folder), FAILED
+        outcome, reason, code = "failed", sentence(problem, folder), FAILED
     events.finish(outcome, reason)
     return code
 
@@ -112,12 +112,15 @@ def _quieten() -> None:
 
 
 def _publish(run: Run) -> None:
-    """Make the output visible in one rename; the output of an earlier success is set aside under its own name."""
+    """Make the output visible in one rename, then drop the checkpoints, which are of no more use.
+
+    The output of an earlier success is set aside under its own name."""
     output = run.folder / "output"
     if output.exists():
         output.rename(run.folder / f"output.before-{run.attempt}")
     run.partial.rename(output)
     checkpoint.sync(run.folder)
+    checkpoint.discard(run.checkpoints)
 
 
 @contextmanager
@@ -146,7 +149,7 @@ def _next_attempt(folder: Path) -> int:
     return max((int(number) for number in numbers if number.isdecimal()), default=0) + 1
 
 
-def _sentence(problem: Exception, folder: Path) -> str:
+def sentence(problem: Exception, folder: Path) -> str:
     """One sentence for the person who reads why the job failed; the traceback is in the log."""
     if checkpoint.is_full(problem):
         return f"The disk that holds {folder} is full: free some space and retry the job."

@@ -1,4 +1,5 @@
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,8 +25,13 @@ QUESTIONS = [
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory):
-    return language_model.load_causal(tiny.causal_lm(tmp_path_factory.mktemp("tiny")))[0]
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.causal_lm(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return language_model.load_causal(folder)[0]
 
 
 def answers(model, questions=QUESTIONS, **changes) -> dict[tuple[str | int, int], Answer]:
@@ -135,12 +141,9 @@ def test_an_answer_drawn_later_is_the_one_that_would_have_been_drawn(model):
     assert tokens(late) == {("b", 2): answers(model)["b", 2].tokens}
 
 
-def test_in_bfloat16_a_run_repeats_itself(model):
-    half = model.to(torch.bfloat16)
-    try:
-        assert tokens(answers(half)) == tokens(answers(half))
-    finally:
-        model.float()
+def test_in_bfloat16_a_run_repeats_itself(folder):
+    half, _ = language_model.load_causal(folder, dtype=torch.bfloat16)
+    assert tokens(answers(half)) == tokens(answers(half))
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.6])

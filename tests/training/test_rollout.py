@@ -86,6 +86,11 @@ def test_the_largest_number_never_falls_on_a_forbidden_last_token():
     assert draw(logits, torch.tensor([0.0]).double(), temperature=1.0)[0].tolist() == [1]
 
 
+def test_logits_that_are_no_numbers_are_refused():
+    with pytest.raises(Refused, match="weights are damaged"):
+        draw(torch.tensor([[0.0, torch.nan]]), torch.tensor([0.5]).double(), temperature=1.0)
+
+
 def test_the_nucleus_is_the_fewest_likely_tokens_that_reach_top_p():
     probabilities = torch.tensor([[0.15, 0.5, 0.05, 0.3]])
     assert nucleus(probabilities, 0.6).tolist()[0] == pytest.approx([0, 0.5, 0, 0.3])

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
-from rewards.learning.events import Stop
+from rewards.learning.events import Refused, Stop
 from training.learning.slots import Slots
 
 CACHE_TOKENS = 2**16  # tokens of keys and values held at once: where prompts are long, fewer rows are drawn at a time
@@ -102,8 +102,11 @@ def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
 def draw(logits: Tensor, numbers: Tensor, *, temperature: float, top_p: float = 1.0) -> tuple[Tensor, Tensor]:
     """One token a row by the inverse of the distribution function, and its log-probability.
 
-    logits (n, V) from `token_logits`, numbers (n,) uniform in [0, 1) -> tokens (n,), log-probabilities (n,)."""
+    logits (n, V) from `token_logits`, numbers (n,) uniform in [0, 1) -> tokens (n,), log-probabilities (n,).
+    Raises Refused where the logits are no numbers."""
     normaliser = logits.logsumexp(dim=-1)  # (n,)
+    if not normaliser.isfinite().all():
+        raise Refused("This policy's logits are not finite, so nothing can be drawn: its weights are damaged.")
     if temperature == 0:
         tokens = logits.argmax(dim=-1)
     else:
@@ -131,13 +134,14 @@ class Batch:
         """Every answer, as soon as it is whole. Raises Stopped at the next token once the flag is up."""
         while self.rows or self.ready or self.questions:
             stop.check()
-            yield from self._seat()
+            yield from self._seat(stop)
             if self.rows:
                 yield from self._step()
 
-    def _seat(self) -> Iterator[Answer]:
+    def _seat(self, stop: Stop) -> Iterator[Answer]:
         """Fill the free places; a prompt is read when the first of its answers gets one."""
         while len(self.rows) < self.slots.rows and (self.ready or self.questions):
+            stop.check()
             if self.ready:
                 row = self.ready.popleft()
                 self.slots.fill(len(self.rows), row.prompt)

@@ -44,6 +44,10 @@ def test_a_planted_preference_is_learned(tmp_path):
     assert metrics["heldout_accuracy"] >= 0.9
     assert metrics["heldout_accuracy_low"] >= 0.85
     assert metrics["heldout_log_loss"] < 0.3
+    ((some, none, many),) = Scorer.load(run.partial / "model").score(
+        [([{"role": "user", "content": "abc"}], ["abcxabcd", "abcdabcd", "xaxbxcxd"])]
+    )
+    assert many > some > none
 
 
 def test_a_run_leaves_a_model_its_figures_and_its_origin(tmp_path):

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotate import assignment, ranking
 from annotate.models import Answer, Assignment, Labeler, Ranking
+from annotate.requests import ProjectRequest
 from annotate.roles import labeler_for, project_role
 
 PAGE_VERSION = "desk-1"
@@ -28,7 +29,7 @@ MOST_JUDGEMENTS = 200
 @never_cache
 @require_GET
 @project_role("labeler")
-def rank(request: HttpRequest, slug: str) -> HttpResponse:
+def rank(request: ProjectRequest, slug: str) -> HttpResponse:
     """The desk. An empty one asks again with ?waiting=1 and is left alone while there is still nothing."""
     labeler = _labeler(request)
     held = assignment.claim(labeler=labeler, now=now())
@@ -39,7 +40,7 @@ def rank(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 @project_role("labeler")
-def submit(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
+def submit(request: ProjectRequest, slug: str, assignment_id: int) -> HttpResponse:
     labeler = _labeler(request)
     ranks: dict[int, int] = {}
     try:
@@ -51,6 +52,7 @@ def submit(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
             submission_id=_submission_id(request),
             page_version=request.POST.get("page_version", ""),
             active_seconds=_active_seconds(request),
+            judged=_judged(request, held),
             now=now(),
         )
     except ranking.InvalidRanking as problem:
@@ -65,7 +67,7 @@ def submit(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
 
 @require_POST
 @project_role("labeler")
-def skip(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
+def skip(request: ProjectRequest, slug: str, assignment_id: int) -> HttpResponse:
     labeler = _labeler(request)
     try:
         held = assignment.own(labeler=labeler, assignment_id=assignment_id)
@@ -79,7 +81,7 @@ def skip(request: HttpRequest, slug: str, assignment_id: int) -> HttpResponse:
 
 @require_POST
 @project_role("labeler")
-def undo(request: HttpRequest, slug: str) -> HttpResponse:
+def undo(request: ProjectRequest, slug: str) -> HttpResponse:
     labeler = _labeler(request)
     try:
         reopened = assignment.undo(labeler=labeler, now=now())
@@ -91,7 +93,7 @@ def undo(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 @project_role("labeler")
-def draft(request: HttpRequest, slug: str, assignment_id: int) -> JsonResponse:
+def draft(request: ProjectRequest, slug: str, assignment_id: int) -> JsonResponse:
     try:
         held = assignment.own(labeler=_labeler(request), assignment_id=assignment_id)
         kept = _draft(request.POST.get("draft", ""), held)
@@ -105,7 +107,7 @@ def draft(request: HttpRequest, slug: str, assignment_id: int) -> JsonResponse:
 
 @require_POST
 @project_role("labeler")
-def hold(request: HttpRequest, slug: str, assignment_id: int) -> JsonResponse:
+def hold(request: ProjectRequest, slug: str, assignment_id: int) -> JsonResponse:
     try:
         held = assignment.own(labeler=_labeler(request), assignment_id=assignment_id)
         held = assignment.heartbeat(assignment=held, now=now())
@@ -114,18 +116,18 @@ def hold(request: HttpRequest, slug: str, assignment_id: int) -> JsonResponse:
     return JsonResponse({"lease_seconds": _lease_seconds(held)})
 
 
-def _labeler(request: HttpRequest) -> Labeler:
+def _labeler(request: ProjectRequest) -> Labeler:
     return labeler_for(request.user, request.project)
 
 
-def _next(request: HttpRequest, labeler: Labeler) -> HttpResponse:
+def _next(request: ProjectRequest, labeler: Labeler) -> HttpResponse:
     """With htmx the next task at once; without, by way of its address, so that a reload sends nothing twice."""
     if not request.htmx:
         return redirect("rank", request.project.slug)
     return _desk(request, labeler, assignment.claim(labeler=labeler, now=now()))
 
 
-def _refused(request: HttpRequest, labeler: Labeler, problem: assignment.Refusal) -> HttpResponse:
+def _refused(request: ProjectRequest, labeler: Labeler, problem: assignment.Refusal) -> HttpResponse:
     return _desk(request, labeler, None, problem=str(problem), status=_status(problem))
 
 
@@ -136,7 +138,7 @@ def _status(problem: assignment.Refusal) -> int:
 
 
 def _desk(
-    request: HttpRequest, labeler: Labeler, held: Assignment | None, *, problem: str = "", status: int = 200
+    request: ProjectRequest, labeler: Labeler, held: Assignment | None, *, problem: str = "", status: int = 200
 ) -> HttpResponse:
     template = "annotate/_desk_task.html" if request.htmx else "annotate/desk.html"
     tasks = request.project.ranking_tasks.all()
@@ -212,6 +214,18 @@ def _submission_id(request: HttpRequest) -> uuid.UUID:
 def _active_seconds(request: HttpRequest) -> int:
     text = request.POST.get("active_seconds", "")
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 0
+
+
+def _judged(request: HttpRequest, held: Assignment) -> list[ranking.Pair]:
+    """The verdicts given on the way. A form without scripts has none."""
+    said = _draft(request.POST.get("draft", ""), held)
+    pairs = {"better": (0, 1, False), "worse": (1, 0, False), "equal": (0, 1, True)}
+    found = []
+    for *answers, verdict in said["judged"] if said else ():
+        chosen, rejected, tie = pairs[verdict]
+        if answers[0] != answers[1]:
+            found.append(ranking.Pair(answers[chosen], answers[rejected], tie))
+    return found
 
 
 def _draft(text: str, held: Assignment) -> dict[str, Any] | None:

@@ -84,7 +84,7 @@ def last_said(judged: Iterable[Pair]) -> list[Pair]:
     for chosen, rejected, tie in judged:
         if chosen == rejected:
             raise InvalidRanking("An answer cannot be compared with itself.")
-        pair = Pair(*sorted((chosen, rejected)), tie) if tie else Pair(chosen, rejected, tie)
+        pair = Pair(min(chosen, rejected), max(chosen, rejected), tie) if tie else Pair(chosen, rejected, tie)
         verdicts[frozenset((chosen, rejected))] = pair
     return list(verdicts.values())
 

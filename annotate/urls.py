@@ -2,12 +2,13 @@
 
 from django.contrib.auth.views import LogoutView
 from django.urls import path
+from django.views.decorators.http import require_http_methods
 
 from annotate import desk
 from annotate.views import accounts, imports, members, projects, prompts, rankings, snapshots
 
 urlpatterns = [
-    path("sign-in/", accounts.SignIn.as_view(), name="sign_in"),
+    path("sign-in/", require_http_methods(["GET", "POST"])(accounts.SignIn.as_view()), name="sign_in"),
     path("sign-in/<str:secret>", accounts.sign_in_link, name="sign_in_link"),
     path("sign-out/", LogoutView.as_view(), name="sign_out"),
     path("account/", accounts.account, name="account"),

@@ -10,7 +10,7 @@ MATRIX: dict[str, dict[str, str]] = {
     # Accounts
     "sign_in": {"GET": "anyone", "POST": "anyone"},
     "sign_in_link": {"GET": "anyone", "POST": "anyone"},
-    "sign_out": {"POST": "anyone"},
+    "sign_out": {"POST": "signed in"},
     "account": {"GET": "signed in", "POST": "signed in"},
     "password": {"GET": "signed in", "POST": "signed in"},
     # Projects and their people

@@ -106,7 +106,7 @@ def status(person: User | None, method: str, url: str) -> int:
         if hasattr(answer, "streaming_content"):
             b"".join(answer.streaming_content)
         transaction.set_rollback(True)
-    if answer.status_code == 302 and "/sign-in/" in answer["Location"]:
+    if answer.status_code == 302 and "/sign-in/?next=" in answer["Location"]:
         return 401
     return answer.status_code
 

@@ -10,7 +10,7 @@ from django.utils.timezone import now
 from knox.models import AbstractAuthToken
 
 
-class User(AbstractUser):
+class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox types its manager loosely
     """A person with an account. A superuser is an installation admin: owns policies, workers and all projects."""
 
     def __str__(self) -> str:

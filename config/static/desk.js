@@ -100,6 +100,7 @@
 
     #submitting(event) {
       this.form.elements.active_seconds.value = this.keeping.activeSeconds;
+      this.form.elements.draft.value = JSON.stringify(this.ordering.draft());
       if (this.ordering.isComplete) return;
       event.preventDefault();
       event.stopImmediatePropagation();

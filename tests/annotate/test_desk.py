@@ -18,15 +18,6 @@ pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
 
 
-@pytest.fixture(autouse=True)
-def plain_static_files(settings):
-    """Pages name static files as they are: nothing was collected for a test."""
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
-
-
 @pytest.fixture
 def project():
     return factories.make_project("bread", name="Bread")
@@ -317,3 +308,23 @@ def test_the_next_task_costs_as_many_queries_however_long_the_queue(client, mia,
             client.post(address("rank_submit", held), form(held), headers=HTMX)
         costs.append(len(queries))
     assert costs[0] == costs[1] < 40
+
+
+def test_what_was_judged_on_the_way_is_stored_beside_what_the_ranking_implies(client, mia, task):
+    held = turn(mia)
+    first, second, third = held.order
+    draft = {"ranks": {}, "judged": [[second, first, "worse"], [third, second, "equal"]]}
+    client.post(address("rank_submit", held), form(held, draft=json.dumps(draft)), headers=HTMX)
+    judged = Ranking.objects.get().comparisons.filter(kind="judged").order_by("tie")
+    assert [(said.chosen_id, said.rejected_id, said.tie) for said in judged] == [
+        (first, second, False),
+        (min(second, third), max(second, third), True),
+    ]
+
+
+def test_a_verdict_on_an_answer_of_another_task_is_not_stored(client, mia, task):
+    held = turn(mia)
+    stranger = factories.make_task(task.project).answers.first()
+    draft = {"ranks": {}, "judged": [[held.order[0], stranger.pk, "better"]]}
+    client.post(address("rank_submit", held), form(held, draft=json.dumps(draft)), headers=HTMX)
+    assert not Ranking.objects.get().comparisons.filter(kind="judged").exists()

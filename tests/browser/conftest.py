@@ -45,11 +45,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def server(live_server, settings) -> str:
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    }
+def server(live_server) -> str:
     return live_server.url
 
 

@@ -103,6 +103,8 @@ class PromptsForm(LaunchForm):
         counts = dict(project.prompts.order_by().values_list("split").annotate(Count("id")))
         offered = [(split.value, f"{split.label} ({counts[split]:,})") for split in Prompt.Split if counts.get(split)]
         offer(self.fields["split"], offered)
+        # The same seed draws the same answers again, which nobody needs to rank twice.
+        self.fields["seed"].initial = project.jobs.filter(kind__in=["sample", "best_of_n"]).count()
 
 
 class SampleForm(PromptsForm):

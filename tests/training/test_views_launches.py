@@ -83,6 +83,12 @@ def test_a_form_sent_by_htmx_leads_on_by_a_header(client, policy):
     assert answer.headers["HX-Redirect"] == f"/jobs/{only_job().pk}"
 
 
+def test_each_drawing_suggests_another_seed_so_that_its_answers_are_new(client, project, policy):
+    assert 'name="seed" value="0"' in client.get("/projects/bread/sample").content.decode()
+    make_job(project, kind="sample", state="succeeded")
+    assert 'name="seed" value="1"' in client.get("/projects/bread/best-of-n").content.decode()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("answers", "0"), ("temperature", "-1"), ("temperature", "hot"), ("top_p", "1.5"), ("precision", "int4"),

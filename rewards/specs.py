@@ -125,12 +125,13 @@ class RewardSpec(Spec):
     )
     """Prompts are packed into a row up to this many tokens. Small on a CPU, where a long row's mask is dear."""
     precision: str = setting(
-        "float32",
+        "bfloat16",
         label="Precision",
-        help="bfloat16 is faster on GPUs; weights stay float32.",
-        choices=("float32", "bfloat16"),
+        help="bfloat16 is several times faster where the chip knows it; weights stay float32.",
+        choices=("bfloat16", "float32"),
     )
-    """Of the matrix products: bfloat16 runs under autocast. Weights, optimiser, head and loss are float32 always."""
+    """Of the matrix products: bfloat16 runs under autocast, several times faster on GPUs and on processors that know it.
+    Weights, optimiser, head and loss are float32 always."""
     threads: int = setting(
         2, label="CPU threads", help="Part of the recipe: another number gives other last bits.", min=1, max=1024
     )

@@ -32,6 +32,7 @@ def folder(path: Path, *, train: list[dict] | None = None, heldout: list[dict] |
     write(path, "train", planted(24, seed=1) if train is None else train)
     write(path, "heldout", planted(8, seed=2) if heldout is None else heldout)
     spec = {"kind": "reward", "base": str(base), "threads": 1, "prompts_per_step": 4, "learning_rate": 1e-3}
+    spec |= {"precision": "float32"}
     (path / "spec.json").write_text(json.dumps(spec | settings))
     return path
 

@@ -106,10 +106,11 @@ def test_the_size_of_a_row_does_not_change_what_is_learned(tmp_path):
         assert ((one - other).abs() < 1e-5).float().mean() > 0.999
 
 
-@pytest.mark.parametrize("looks", [1, 2, 9, 14])
-def test_a_stopped_run_goes_on_with_the_same_bits(tmp_path, looks):
-    whole = fitted(tmp_path / "whole", epochs=2, checkpoint_every=3)
-    path = jobs.folder(tmp_path / "job", epochs=2, checkpoint_every=3)
+@pytest.mark.parametrize(("looks", "precision"), [(1, "float32"), (2, "float32"), (9, "float32"), (14, "bfloat16")])
+def test_a_stopped_run_goes_on_with_the_same_bits(tmp_path, looks, precision):
+    settings = {"epochs": 2, "checkpoint_every": 3, "precision": precision}
+    whole = fitted(tmp_path / "whole", **settings)
+    path = jobs.folder(tmp_path / "job", **settings)
     with pytest.raises(Stopped):
         fit.run(jobs.attempt(path, 1, stop=StopAt(looks)))
     run = jobs.attempt(path, 2)

@@ -19,25 +19,25 @@ def test_a_missing_folder_is_named():
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("change", "words"),
     [
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"warmup": 1.5}, "warmup must be at most 1"),
         ({"learning_rate": float("nan")}, "learning_rate must be at least"),
-        ({"precision": "float16"}, "precision must be one of float32, bfloat16"),
+        ({"precision": "float16"}, "precision must be one of bfloat16, float32"),
         ({"seed": 1.5}, "seed must be a whole number"),
         ({"epochs": True}, "epochs must be a whole number"),
         ({"learning_rate": "fast"}, "learning_rate must be a number"),
         ({"base": ""}, "base must name a folder"),
     ],
 )
-def test_a_setting_out_of_bounds_is_refused_with_a_sentence(settings, words):
+def test_a_setting_out_of_bounds_is_refused_with_a_sentence(change, words):
     with pytest.raises(InvalidSpec, match=words):
-        RewardSpec.from_json({"base": "/m"} | settings)
+        RewardSpec.from_json({"base": "/m"} | change)
 
 
 def test_a_form_can_be_built_from_a_spec():
     fields = {field.name: field for field in describe(RewardSpec)}
     assert "base" not in fields
-    assert fields["precision"].metadata["choices"] == ("float32", "bfloat16")
+    assert fields["precision"].metadata["choices"] == ("bfloat16", "float32")
     assert all(field.metadata["label"] and field.metadata["help"] for field in fields.values())

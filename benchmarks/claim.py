@@ -1,4 +1,5 @@
-"""How long a claim takes, by the length of the queue and of the labeler's history, beside a plain anti-join.
+"""How long a claim takes, by the length of the queue and of the labeler's history; its one statement that finds and
+takes the task; and a plain anti-join that only finds it.
 
     python -m benchmarks.claim [--tasks 10000 100000 1000000] [--history 0 5000 100000] [--rounds 200]
 
@@ -10,6 +11,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import django
 
@@ -46,7 +48,7 @@ def main() -> None:
 
     databases = setup_databases(verbosity=0, interactive=False)
     try:
-        print("milliseconds\n    tasks  history  claim p50      p95  nothing left  plain anti-join")
+        print("milliseconds\n    tasks  history  claim p50      p95  nothing left  statement  plain anti-join")
         for tasks in chosen.tasks:
             for history in (length for length in chosen.history if length < tasks):
                 measure(tasks, history, chosen.rounds)
@@ -59,16 +61,10 @@ def measure(tasks: int, history: int, rounds: int) -> None:
     from django.utils.timezone import now
 
     from annotate import assignment
-    from annotate.models import Labeler, Project, RankingTask
+    from annotate.models import RankingTask
 
-    project = Project.objects.create(slug=f"p{tasks}-{history}", name="Benchmark")
-    labeler = Labeler.objects.create(project=project)
-    values = {"project": project.pk, "labeler": labeler.pk, "tasks": tasks, "history": history}
-    with connection.cursor() as cursor:
-        cursor.execute("SET synchronous_commit = off")
-        cursor.execute(FILL, values)
-        cursor.execute(HAVE_HAD, values)
-        cursor.execute("VACUUM ANALYZE annotate_rankingtask, annotate_assignment")
+    labeler = filled(tasks, history)
+    values = {"project": labeler.project_id, "labeler": labeler.pk}
     assignment.claim(labeler=labeler, now=now())  # the first of a long history walks over all of it once
 
     def claim() -> None:
@@ -80,18 +76,42 @@ def measure(tasks: int, history: int, rounds: int) -> None:
     times: list[float] = []
     for _ in range(rounds):
         claim()
-    plain = timed(lambda: connection.cursor().execute(PLAIN, values))
     labeler.assignments.open().update(state="done")
-    RankingTask.objects.filter(project=project).exclude(assignments__labeler=labeler).update(open_slots=0)
+    plain = timed(lambda: connection.cursor().execute(PLAIN, values))
+    taking = {**values, "lease": now(), "now": now(), "head": assignment.HEAD}
+    statement = timed(lambda: connection.cursor().execute(assignment._TAKE_NEXT, taking))
+    labeler.assignments.open().update(state="done")
+    RankingTask.objects.filter(project=labeler.project_id).exclude(assignments__labeler=labeler).update(open_slots=0)
     empty = timed(lambda: assignment.claim(labeler=labeler, now=now()))
     p95 = statistics.quantiles(times, n=20)[-1]
-    print(
-        f"{tasks:>9} {history:>8} {statistics.median(times):>10.1f} {p95:>8.1f} {empty:>13.1f} {plain:>16.1f}",
-        flush=True,
-    )
-    for table in ("annotate_assignment", "annotate_rankingtask", "annotate_prompt"):
-        with connection.cursor() as cursor:
-            cursor.execute(f"DELETE FROM {table} WHERE project_id = %s", [project.pk])
+    figures = f"{statistics.median(times):>10.1f} {p95:>8.1f} {empty:>13.1f} {statement:>10.1f} {plain:>16.1f}"
+    print(f"{tasks:>9} {history:>8} {figures}", flush=True)
+    empty_tables(labeler)
+
+
+def filled(tasks: int, history: int) -> Any:
+    """A labeler with this history before this many tasks."""
+    from django.db import connection
+
+    from annotate.models import Labeler, Project
+
+    project = Project.objects.create(slug=f"p{tasks}-{history}", name="Benchmark")
+    labeler = Labeler.objects.create(project=project)
+    values = {"project": project.pk, "labeler": labeler.pk, "tasks": tasks, "history": history}
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = off")
+        cursor.execute(FILL, values)
+        cursor.execute(HAVE_HAD, values)
+        cursor.execute("VACUUM ANALYZE annotate_rankingtask, annotate_assignment")
+    return labeler
+
+
+def empty_tables(labeler: Any) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        for table in ("annotate_assignment", "annotate_rankingtask", "annotate_prompt"):
+            cursor.execute(f"DELETE FROM {table} WHERE project_id = %s", [labeler.project_id])
 
 
 def timed(work: Callable[[], object], repeats: int = 7) -> float:
@@ -104,6 +124,7 @@ def timed(work: Callable[[], object], repeats: int = 7) -> float:
             started = time.perf_counter()
             work()
             times.append(1000 * (time.perf_counter() - started))
+            transaction.set_rollback(True)
     return statistics.median(times)
 
 

@@ -1,5 +1,6 @@
 """What is wrong with this installation, and what to do about it. Each check looks at one thing and says so."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -168,9 +169,24 @@ def port() -> str:
         try:
             probe.bind((host, number))
         except OSError as problem:
-            remedy = "If it is not Plackett that listens there, choose another with PORT."
+            if _quickstart_serves(number):
+                return f"Plackett serves on {host}:{number}"
+            remedy = "Stop what listens there, or choose another with PORT."
             raise Poor(f"{host}:{number} cannot be had: {problem.strerror}.", remedy) from problem
     return f"{host}:{number} is free"
+
+
+def _quickstart_serves(number: int) -> bool:
+    """A quickstart of this home holds its lock for as long as it lives, and its address stands in there."""
+    lock = settings.HOME / "run/quickstart.lock"
+    if not lock.exists():
+        return False
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read().strip().endswith(f":{number}")
+    return False
 
 
 def torch() -> str:

@@ -1,5 +1,6 @@
 """quickstart as a person runs it: a real web server, real workers, real services, and signals that kill them."""
 
+import json
 import os
 import re
 import signal
@@ -38,20 +39,24 @@ class Quickstart:
         return self.screen.read_text()
 
     def is_up(self) -> bool:
-        return self.get("/livez") == 200 and all(self.child(name) for name in CHILDREN)
+        return self.get("/livez")[0] == 200 and all(self.child(name) for name in CHILDREN)
 
     def wait(self) -> None:
         started = wait_until(lambda: "Sign in once" in self.says() and self.is_up(), PATIENCE)
         assert started, self.says()
 
-    def get(self, path: str) -> int | None:
+    def is_ready(self) -> bool:
+        """Not only the page: the database, the broker and both workers too."""
+        return b'"status": "ready"' in self.get("/readyz")[1]
+
+    def get(self, path: str) -> tuple[int | None, bytes]:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
-                return answer.status
+                return answer.status, answer.read()
         except urllib.error.HTTPError as answer:
-            return answer.code
+            return answer.code, b""
         except OSError:
-            return None
+            return None, b""
 
     def child(self, name: str) -> Process | None:
         return Process.load(self.home / "run" / f"{name}.process")
@@ -97,13 +102,16 @@ def test_it_serves_a_page_and_a_link_and_leaves_nothing_behind_when_asked_to_end
     link = re.search(r"^Sign in once: http://127\.0\.0\.1:(\d+)(/sign-in/\S+)$", quickstart.says(), flags=re.MULTILINE)
     assert link
     assert int(link[1]) == quickstart.port
-    assert quickstart.get(link[2]) == 200
-    assert wait_until(lambda: quickstart.get("/readyz") == 200, 30)
+    assert quickstart.get(link[2])[0] == 200
+    assert wait_until(quickstart.is_ready, PATIENCE)
+    report = _run(quickstart.home, "doctor", "--json", PORT=str(quickstart.port))
+    states = {check["name"]: check["state"] for check in json.loads(report.stdout)["checks"]}
+    assert (states["workers"], states["port"], states["migrations"]) == ("ok", "ok", "ok")
     everything = quickstart.everything()
     assert len(everything) == 5
     assert quickstart.end(signal.SIGTERM) == 0
     assert not [process for process in everything if process.alive()]
-    assert quickstart.get("/livez") is None
+    assert quickstart.get("/livez")[0] is None
 
 
 @pytest.mark.slow
@@ -115,7 +123,7 @@ def test_what_is_killed_comes_back(quickstart):
         killed.send(signal.SIGKILL)
         back = wait_until(lambda find=find, killed=killed: find() not in (None, killed), PATIENCE)
         assert back, f"{name} did not come back\n{quickstart.says()}"
-    assert wait_until(lambda: quickstart.is_up() and quickstart.get("/readyz") == 200, PATIENCE), quickstart.says()
+    assert wait_until(lambda: quickstart.is_up() and quickstart.is_ready(), PATIENCE), quickstart.says()
     everything = quickstart.everything()
     assert quickstart.end(signal.SIGINT) == 0
     assert not [process for process in everything if process.alive()]
@@ -139,7 +147,7 @@ def test_after_it_was_killed_itself_the_next_one_takes_over(quickstart, home, po
 @pytest.mark.slow
 def test_a_second_one_from_the_same_home_is_told_where_the_first_one_runs(quickstart, home, port):
     quickstart.wait()
-    done = _run(home, PORT="1")
+    done = _run(home, "quickstart", PORT="1")
     assert done.returncode == 1
     assert f"http://127.0.0.1:{port}" in done.stderr
     assert quickstart.is_up()
@@ -150,7 +158,7 @@ def test_a_taken_port_is_said_before_anything_is_started(home):
         other.bind(("127.0.0.1", 0))
         other.listen()
         taken = other.getsockname()[1]
-        done = _run(home, PORT=str(taken))
+        done = _run(home, "quickstart", PORT=str(taken))
     assert done.returncode == 1
     assert re.search(rf"cannot listen on 127\.0\.0\.1:{taken}: .*PORT={taken + 1} make demo", done.stderr)
     assert not (home / "postgres").exists()
@@ -158,13 +166,13 @@ def test_a_taken_port_is_said_before_anything_is_started(home):
 
 @pytest.mark.parametrize("port", ["http", "0", "65536", "-1"])
 def test_a_port_that_is_none_is_refused(home, port):
-    done = _run(home, PORT=port)
+    done = _run(home, "quickstart", PORT=port)
     assert done.returncode == 1
     assert "write a number between 1 and 65535" in done.stderr
 
 
-def _run(home: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+def _run(home: Path, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "manage.py", "quickstart", "--no-demo"], cwd=ROOT, capture_output=True, text=True,
+        [sys.executable, "manage.py", *words], cwd=ROOT, capture_output=True, text=True,
         env={**os.environ, "PLACKETT_HOME": str(home), "BIND": "127.0.0.1", **environment}, timeout=PATIENCE,
     )  # fmt: skip

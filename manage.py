@@ -4,10 +4,8 @@
 import os
 import signal
 import sys
+from importlib.util import find_spec
 from typing import NoReturn
-
-from config import embedded
-from config.processes import ServiceFailed
 
 WITHOUT_SERVICES = {
     "check",
@@ -24,6 +22,13 @@ WITHOUT_SERVICES = {
 
 
 def main(words: list[str]) -> None:
+    if find_spec("django") is None or find_spec("celery") is None:
+        sys.exit("This Python has not what Plackett needs. Use .venv/bin/python, which `make demo` sets up.")
+    from django.core.management import execute_from_command_line
+
+    from config import embedded
+    from config.processes import ServiceFailed
+
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     # Python would die of it on the spot, and the services would never hear that their last user left.
     signal.signal(signal.SIGTERM, _leave)
@@ -33,8 +38,6 @@ def main(words: list[str]) -> None:
             embedded.ensure()
         except ServiceFailed as problem:
             sys.exit(str(problem))
-    from django.core.management import execute_from_command_line
-
     execute_from_command_line(words)
 
 

@@ -1,0 +1,43 @@
+"""manage.py starts the services for the commands that need them, and takes them away again."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from config import postgres
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def manage(*words: str, python: tuple[str, ...] = (sys.executable,)) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([*python, "manage.py", *words], cwd=ROOT, capture_output=True, text=True, env=os.environ)
+
+
+def test_a_command_with_the_database_finds_it_started_and_leaves_nothing_running(fresh_home):
+    done = manage("showmigrations", "annotate")
+    assert done.returncode == 0
+    assert "[ ] 0001_initial" in done.stdout
+    assert (Path(fresh_home) / "postgres/PG_VERSION").exists()
+    assert postgres.running(Path(fresh_home) / "postgres") is None
+
+
+def test_a_command_without_the_database_starts_nothing(fresh_home):
+    assert manage("help").returncode == 0
+    assert manage("migrate", "--help").returncode == 0
+    assert not (Path(fresh_home) / "postgres").exists()
+
+
+def test_a_service_that_cannot_start_is_said_in_a_sentence(fresh_home):
+    (Path(fresh_home) / "postgres").mkdir()
+    (Path(fresh_home) / "postgres/PG_VERSION").write_text("9\n")
+    done = manage("migrate")
+    assert done.returncode == 1
+    assert done.stderr.startswith("The cluster was made by Postgres 9")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_python_without_the_packages_says_which_one_has_them(fresh_home):
+    done = manage("migrate", python=(sys.executable, "-S"))
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("Use .venv/bin/python, which `make demo` sets up.")

@@ -64,12 +64,16 @@ def run(job: Job, *, tell: Tell = lambda text: None, stop: threading.Event | Non
 def _attempt(job: Job, folder: JobFolder, heartbeat: "Heartbeat", tell: Tell, stop: threading.Event) -> Outcome:
     heartbeat.start()
     end_leftovers(folder)
-    if folder.output.exists():  # published by an attempt whose last commit did not arrive
-        return Outcome("done")
     heartbeat.patiently(lambda: gather.prepare(job, folder))
+    if folder.output.exists():  # published by an attempt whose last commit did not arrive
+        written = Written(job, folder.attempt(job.attempt), folder.output, tell)
+        while heartbeat.patiently(written.store):
+            pass
+        return Outcome("done")
     with Runner(job, folder) as runner:
         heartbeat.on_loss = runner.kill
-        return _watch(Written(job, folder, tell), runner, heartbeat, stop)
+        written = Written(job, folder.attempt(job.attempt), folder.partial(job.attempt), tell)
+        return _watch(written, runner, heartbeat, stop)
 
 
 def _watch(written: "Written", runner: Runner, heartbeat: "Heartbeat", stop: threading.Event) -> Outcome:
@@ -262,16 +266,16 @@ class Written:
     """What one attempt wrote so far, and how much of it is in the database."""
 
     job: Job
-    folder: JobFolder
+    attempt: Path
+    output: Path
     tell: Tell
     outcome: Outcome | None = None
     events: Tail = field(init=False)
     streams: dict[str, Tail] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.events = Tail(self.folder.attempt(self.job.attempt) / "events.jsonl")
-        partial = self.folder.partial(self.job.attempt)
-        self.streams = {name: Tail(partial / name) for name in gather.streams(self.job)}
+        self.events = Tail(self.attempt / "events.jsonl")
+        self.streams = {name: Tail(self.output / name) for name in gather.streams(self.job)}
 
     def store(self) -> bool:
         """Store the new lines in one locked transaction. True if there were any: there may be more."""

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -59,7 +60,8 @@ def make_policy(name: str = "tiny") -> Policy:
 def make_devices(count: int, host: str = "") -> list[Device]:
     """And a worker on their host, for the reaper forgets the devices of a host without one."""
     host = host or workers.this_host()
-    Worker.objects.get_or_create(host=host, queue="jobs", pid=1)
+    seen = {"seen_at": now() + timedelta(hours=1)}  # it lives as long as the test
+    Worker.objects.get_or_create(host=host, queue="jobs", pid=1, defaults=seen)
     return [Device.objects.get_or_create(host=host, index=index)[0] for index in range(count)]
 
 

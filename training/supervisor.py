@@ -65,6 +65,7 @@ def _attempt(job: Job, folder: JobFolder, heartbeat: "Heartbeat", tell: Tell, st
     heartbeat.start()
     end_leftovers(folder)
     heartbeat.patiently(lambda: gather.prepare(job, folder))
+    heartbeat.patiently(lambda: _catch_up(job, folder))
     if folder.output.exists():  # published by an attempt whose last commit did not arrive
         written = Written(job, folder.attempt(job.attempt), folder.output, tell)
         while heartbeat.patiently(written.store):
@@ -306,29 +307,45 @@ class Written:
 
 def _note_progress(job: Job, events: list[Event]) -> None:
     """Metrics as rows; the latest step, numbers and message on the job itself."""
-    metrics: dict[tuple[str, int], Metric] = {}
+    _store_metrics(job, events, job.attempt)
     progress = dict(job.progress)
     for event in events:
         if "message" in event:
             progress["message"] = str(event["message"])
         if "step" not in event:
             continue
-        for name, value in event.get("metrics", {}).items():
-            metrics[name, event["step"]] = Metric(
-                job=job, name=name[:60], step=event["step"], value=value, attempt=job.attempt
-            )
         progress |= {"step": event["step"], "total": event["total"], "time": event["time"]}
         progress["metrics"] = {**progress.get("metrics", {}), **event.get("metrics", {})}
         if progress.get("since", {}).get("attempt") != job.attempt:
             progress["since"] = {"attempt": job.attempt, "step": event["step"], "time": event["time"]}
+    job.progress, job.progress_at = progress, now()
+    job.save(update_fields=["progress", "progress_at"])
+
+
+def _catch_up(job: Job, folder: JobFolder) -> None:
+    """Store what earlier attempts measured in their last second, when nobody was left to store it: from a checkpoint
+    on, those steps are not done again."""
+    for number in range(1, job.attempt):
+        tail = Tail(folder.attempt(number) / "events.jsonl")
+        while events := tail.read():
+            with held(job) as locked:
+                _store_metrics(locked, events, number)
+            tail.advance()
+
+
+def _store_metrics(job: Job, events: list[Event], attempt: int) -> None:
+    rows = {
+        (name[:60], event["step"]): Metric(job=job, name=name[:60], step=event["step"], value=value, attempt=attempt)
+        for event in events
+        if "step" in event
+        for name, value in event.get("metrics", {}).items()
+    }
     Metric.objects.bulk_create(
-        metrics.values(),
+        rows.values(),
         update_conflicts=True,
         unique_fields=["job", "name", "step"],
         update_fields=["value", "attempt", "at"],
     )
-    job.progress, job.progress_at = progress, now()
-    job.save(update_fields=["progress", "progress_at"])
 
 
 def _object(line: bytes) -> Event:

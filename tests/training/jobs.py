@@ -126,6 +126,14 @@ def launch_reward(project: Any, snapshot: Snapshot, name: str = "", **changes: A
     return lifecycle.launch(kind="reward", project=project, user=None, settings={**FIT, **changes}, inputs=inputs)
 
 
+LONG = 120
+"""Answers of a long sample: some ten seconds on an idle machine, and the first are stored within one."""
+
+
+def launch_long_sample() -> Job:
+    return launch_sample(sampling_project(LONG // 3), answers=3, max_new_tokens=300, batch_size=2)
+
+
 def refreshed(job: Job) -> Job:
     return Job.objects.get(pk=job.pk)
 

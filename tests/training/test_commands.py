@@ -15,6 +15,7 @@ from annotate.models import AnswerBatch
 from tests import factories
 from tests.training.jobs import (
     environment,
+    launch_long_sample,
     launch_sample,
     make_devices,
     make_policy,
@@ -92,7 +93,7 @@ def test_run_job_fails_with_the_reason_of_the_job() -> None:
 
 def test_ctrl_c_puts_the_job_back_into_the_queue() -> None:
     make_devices(1)
-    job = launch_sample(sampling_project(8), answers=3, max_new_tokens=300, batch_size=2)
+    job = launch_long_sample()
     command = [sys.executable, "manage.py", "run_job", str(job.pk)]
     process: Any = subprocess.Popen(command, cwd=settings.ROOT, env=environment(), stdout=subprocess.PIPE, text=True)
     wait_until(lambda: refreshed(job).progress.get("step"), what="progress")

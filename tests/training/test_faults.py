@@ -15,16 +15,16 @@ from annotate.models import Answer
 from config import embedded, postgres
 from tests import factories
 from tests.training.jobs import (
+    LONG,
     SHORT,
     claim,
     flush_broker,
+    launch_long_sample,
     launch_reward,
-    launch_sample,
     make_devices,
     make_snapshot,
     real_worker,
     refreshed,
-    sampling_project,
     wait_until,
 )
 from training import reaper, supervisor
@@ -107,33 +107,33 @@ def test_killed_three_times_a_fit_ends_with_the_bits_of_an_undisturbed_one() -> 
 
 def test_a_runner_ends_by_itself_when_its_supervisor_is_killed() -> None:
     with real_worker() as worker:
-        job = launch_sample(sampling_project(8), answers=3, max_new_tokens=400, batch_size=2)
+        job = launch_long_sample()
         wait_until(lambda: Answer.objects.exists(), what="a first answer")
         pid = runner_pid(job)
         kill(*worker.children(), worker.process.pid)
         wait_until(lambda: gone(pid), what="the end of the runner")
     with real_worker():
-        wait_until(lambda: refreshed(job).state == "succeeded", seconds=60, what="success")
-    assert (refreshed(job).interruptions, Answer.objects.count()) == (1, 24)
+        wait_until(lambda: refreshed(job).state == "succeeded", seconds=150, what="success")
+    assert (refreshed(job).interruptions, Answer.objects.count()) == (1, LONG)
 
 
 @pytest.mark.skipif("DATABASE_URL" in os.environ, reason="the database is not ours to restart")
 def test_a_restart_of_postgres_interrupts_nothing() -> None:
     with real_worker(JOB_LEASE_SECONDS="20") as worker:
-        job = launch_sample(sampling_project(8), answers=3, max_new_tokens=300, batch_size=2)
+        job = launch_long_sample()
         wait_until(lambda: Answer.objects.exists(), what="a first answer")
         connection.close()
         postgres.stop(postgres.place(embedded.home()))
         time.sleep(2)
         embedded.ensure(postgres_settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"})
-        wait_until(lambda: refreshed(job).state == "succeeded", seconds=60, what="success")
+        wait_until(lambda: refreshed(job).state == "succeeded", seconds=150, what="success")
         assert worker.process.poll() is None
-    assert (refreshed(job).attempt, refreshed(job).interruptions, Answer.objects.count()) == (1, 0, 24)
+    assert (refreshed(job).attempt, refreshed(job).interruptions, Answer.objects.count()) == (1, 0, LONG)
 
 
 def test_a_frozen_supervisor_finds_itself_fenced_and_writes_nothing() -> None:
     with real_worker() as frozen:
-        job = launch_sample(sampling_project(8), answers=3, max_new_tokens=400, batch_size=2)
+        job = launch_long_sample()
         wait_until(lambda: Answer.objects.exists(), what="a first answer")
         first, pids = runner_pid(job), [*frozen.children(), frozen.process.pid]
         for pid in pids:
@@ -147,8 +147,8 @@ def test_a_frozen_supervisor_finds_itself_fenced_and_writes_nothing() -> None:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
         wait_until(lambda: b"Nothing more is written" in frozen.log.read_bytes(), what="the fence")
-        other.join(60)
-    assert (refreshed(job).state, refreshed(job).attempt, Answer.objects.count()) == ("succeeded", 2, 24)
+        other.join(150)
+    assert (refreshed(job).state, refreshed(job).attempt, Answer.objects.count()) == ("succeeded", 2, LONG)
 
 
 def run_here(job: Job) -> None:

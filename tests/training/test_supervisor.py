@@ -11,7 +11,17 @@ from django.db import connection
 from django.utils.timezone import now
 
 from annotate.models import Answer, AnswerBatch
-from tests.training.jobs import SHORT, claim, launch_sample, make_devices, refreshed, sampling_project, wait_until
+from tests.training.jobs import (
+    LONG,
+    SHORT,
+    claim,
+    launch_long_sample,
+    launch_sample,
+    make_devices,
+    refreshed,
+    sampling_project,
+    wait_until,
+)
 from training import gather, lifecycle, reaper, runner, supervisor, workers
 from training.folders import JobFolder, verify
 from training.models import Device, Job, Policy
@@ -23,11 +33,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def short_leases(settings) -> None:
     for name, value in SHORT.items():
         setattr(settings, name, int(value))
-
-
-def long_sample() -> Job:
-    """24 answers; the first are stored long before the last."""
-    return launch_sample(sampling_project(8), answers=3, max_new_tokens=300, batch_size=2)
 
 
 class Supervised(threading.Thread):
@@ -47,7 +52,7 @@ class Supervised(threading.Thread):
         return int(wait_until(lambda: record.exists() and record.read_text().strip(), what="a runner"))
 
     def ended(self) -> Job:
-        self.join(60)
+        self.join(120)
         assert not self.is_alive()
         return refreshed(self.job)
 
@@ -83,28 +88,29 @@ def test_a_sample_job_runs_from_launch_to_answers() -> None:
     verify(JobFolder(job.path).output)
 
 
+@pytest.mark.slow
 def test_cancelled_in_the_middle_it_keeps_its_answers_and_a_retry_draws_only_the_missing() -> None:
     make_devices(1)
-    job = long_sample()
+    job = launch_long_sample()
     attempt = Supervised(claim())
     wait_until(answers(job), what="a first answer")
     lifecycle.request_cancel(job, None)
     job = attempt.ended()
     kept = set(Answer.objects.filter(batch__sampling__job=job).values_list("pk", "prompt", "index", "text"))
-    assert job.state == "cancelled" and 0 < len(kept) < 24
+    assert job.state == "cancelled" and 0 < len(kept) < LONG
     assert job.reason == "Cancelled on request. What was done by then is kept."
 
     lifecycle.retry(job, None, from_checkpoint=True)
     supervisor.run(claim())
     everything = set(Answer.objects.filter(batch__sampling__job=job).values_list("pk", "prompt", "index", "text"))
-    assert refreshed(job).state == "succeeded" and len(everything) == 24 and kept <= everything
+    assert refreshed(job).state == "succeeded" and len(everything) == LONG and kept <= everything
     lines = (JobFolder(job.path).output / "answers.jsonl").read_text().splitlines()
-    assert len(lines) == 24 and AnswerBatch.objects.filter(sampling__job=job).count() == 1
+    assert len(lines) == LONG and AnswerBatch.objects.filter(sampling__job=job).count() == 1
 
 
 def test_stopped_it_goes_back_into_the_queue_without_an_interruption() -> None:
     make_devices(1)
-    job = long_sample()
+    job = launch_long_sample()
     attempt = Supervised(claim())
     wait_until(answers(job), what="a first answer")
     attempt.stop.set()
@@ -114,7 +120,7 @@ def test_stopped_it_goes_back_into_the_queue_without_an_interruption() -> None:
 
 def test_a_runner_killed_from_outside_is_an_interruption_that_says_why() -> None:
     make_devices(1)
-    job = long_sample()
+    job = launch_long_sample()
     attempt = Supervised(claim())
     os.kill(attempt.runner_pid(), signal.SIGKILL)
     job = attempt.ended()
@@ -124,7 +130,7 @@ def test_a_runner_killed_from_outside_is_an_interruption_that_says_why() -> None
 
 def test_a_runner_that_crashes_fails_the_job_with_a_sentence() -> None:
     make_devices(1)
-    job = long_sample()
+    job = launch_long_sample()
     attempt = Supervised(claim())
     os.kill(attempt.runner_pid(), signal.SIGSEGV)
     job = attempt.ended()
@@ -142,7 +148,7 @@ def test_a_model_that_is_gone_fails_the_job_with_a_sentence() -> None:
 
 def test_a_fenced_supervisor_ends_its_runner_and_writes_nothing_more() -> None:
     make_devices(1)
-    job = long_sample()
+    job = launch_long_sample()
     attempt = Supervised(claim())
     pid = attempt.runner_pid()
     Job.objects.filter(pk=job.pk).update(attempt=7)
@@ -156,7 +162,7 @@ def test_a_fenced_supervisor_ends_its_runner_and_writes_nothing_more() -> None:
 def test_a_supervisor_that_cannot_renew_its_lease_ends_its_runner() -> None:
     """The row is locked by somebody for good, as if the network were cut: no renewal arrives."""
     make_devices(1)
-    job = long_sample()
+    job = launch_long_sample()
     attempt = Supervised(claim())
     pid = attempt.runner_pid()
     released = threading.Event()
@@ -180,7 +186,7 @@ def test_a_supervisor_that_cannot_renew_its_lease_ends_its_runner() -> None:
 @pytest.mark.slow
 def test_an_earlier_runner_that_still_lives_is_ended_before_the_next_attempt() -> None:
     make_devices(1)
-    job = long_sample()
+    job = launch_long_sample()
     attempt = claim()
     first = runner.Runner(prepared(attempt), JobFolder(job.path))
     record = JobFolder(job.path).attempt(1) / "runner.pid"

@@ -9,12 +9,13 @@ import pytest
 
 from annotate.models import Answer
 from tests.training.jobs import (
+    LONG,
     environment,
     flush_broker,
+    launch_long_sample,
     launch_sample,
     real_worker,
     refreshed,
-    sampling_project,
     wait_until,
 )
 from training.doorbell import ring
@@ -67,17 +68,17 @@ def test_a_broker_that_forgot_everything_loses_no_job() -> None:
 @pytest.mark.slow
 def test_a_worker_that_is_asked_to_stop_hands_its_job_on() -> None:
     with real_worker() as worker:
-        job = launch_sample(sampling_project(8), answers=3, max_new_tokens=300, batch_size=2)
+        job = launch_long_sample()
         wait_until(lambda: Answer.objects.exists(), what="a first answer")
         worker.process.send_signal(signal.SIGTERM)
         assert worker.process.wait(30) == 0
     row = refreshed(job)
     assert (row.state, row.interruptions, row.worker) == ("queued", 0, None)
     kept = Answer.objects.count()
-    assert 0 < kept < 24
+    assert 0 < kept < LONG
     with real_worker():
-        wait_until(state(job, "succeeded"), what="success")
-    assert (refreshed(job).attempt, Answer.objects.count()) == (2, 24)
+        wait_until(state(job, "succeeded"), seconds=150, what="success")
+    assert (refreshed(job).attempt, Answer.objects.count()) == (2, LONG)
 
 
 LOAD = """

@@ -12,7 +12,18 @@ from rewards.learning import language_model
 from rewards.learning.events import Refused, Stop, Stopped
 from tests import tiny
 from training.learning import slots
-from training.learning.rollout import Answer, Batch, Drawing, Question, draw, nucleus, token_logits, uniforms
+from training.learning.rollout import (
+    Answer,
+    Batch,
+    Drawing,
+    Question,
+    draw,
+    nucleus,
+    race,
+    stream,
+    token_logits,
+    uniform,
+)
 
 WORDS = tiny.tokenizer()
 PAD = WORDS.pad_token_id
@@ -62,33 +73,53 @@ def chi_square_fits(counts: np.ndarray, probabilities: np.ndarray) -> bool:
     return ((observed - wanted) ** 2 / wanted).sum() < limit
 
 
-def test_an_answers_numbers_depend_on_its_name_alone_and_on_no_machine():
-    assert uniforms(0, "a", 0, 3).tolist() == uniforms(0, "a", 0, 9).tolist()[:3]
-    assert len({uniforms(*name, 1)[0] for name in ((0, "a", 0), (1, "a", 0), (0, "b", 0), (0, "a", 1))}) == 4
-    assert uniforms(0, "a", 0, 2).tolist() == pytest.approx([0.07846042706056977, 0.17754679075128266], abs=1e-15)
+def test_an_answers_stream_depends_on_its_name_alone_and_on_no_machine():
+    assert stream(0, "a", 0, 3).tolist() == stream(0, "a", 0, 9).tolist()[:3]
+    assert len({stream(*name, 1)[0] for name in ((0, "a", 0), (1, "a", 0), (0, "b", 0), (0, "a", 1))}) == 4
+    assert stream(0, "a", 0, 2).tolist() == [1447339417900316937, 3275160210097387785]
 
 
-def test_uniform_numbers_fill_the_unit_interval_evenly():
-    counts = np.histogram(uniforms(3, "p", 1, 20_000), bins=20, range=(0, 1))[0]
-    assert chi_square_fits(counts, np.full(20, 0.05))
+def test_the_numbers_of_a_key_are_those_of_splitmix64():
+    published = [6457827717110365317, 3203168211198807973, 9817491932198370423]  # the seed 1234567
+    numbers = uniform(torch.full((3,), 1234567), torch.arange(3))
+    assert numbers.tolist() == [((number >> 16) + 0.5) * 2.0**-48 for number in published]
 
 
-def test_a_number_finds_the_token_whose_share_it_falls_into():
-    logits = torch.tensor([[0.5, 0.3, 0.2]]).log().expand(4, 3)
-    drawn, logprobs = draw(logits, torch.tensor([0.0, 0.49, 0.51, 0.99]).double(), temperature=1.0)
-    assert drawn.tolist() == [0, 0, 1, 2]
-    assert logprobs.exp().tolist() == pytest.approx([0.5, 0.5, 0.3, 0.2])
+def test_uniform_numbers_fill_the_unit_interval_evenly_along_a_stream_and_along_a_key():
+    along_the_stream = uniform(torch.from_numpy(stream(3, "p", 1, 20_000)), torch.tensor(7))
+    along_the_key = uniform(torch.tensor(-5), torch.arange(20_000))
+    for numbers in (along_the_stream, along_the_key):
+        counts = np.histogram(numbers.numpy(), bins=20, range=(0, 1))[0]
+        assert chi_square_fits(counts, np.full(20, 0.05))
 
 
-def test_the_largest_number_never_falls_on_a_forbidden_last_token():
-    logits = token_logits(torch.zeros(1, 3), temperature=1.0, forbidden=(0, 2))
-    assert draw(logits, torch.tensor([1 - 2.0**-48], dtype=torch.float64), temperature=1.0)[0].tolist() == [1]
-    assert draw(logits, torch.tensor([0.0]).double(), temperature=1.0)[0].tolist() == [1]
+def test_a_race_is_won_in_proportion_by_the_likely_and_by_the_unlikely():
+    unlikely = torch.linspace(0.1, 1, 2000).softmax(-1)  # each below 1/1024, half of all together
+    probabilities = torch.cat([torch.tensor([0.3, 0.0, 0.2]), unlikely / 2])
+    keys = torch.from_numpy(stream(0, "race", 0, 20_000))
+    won = torch.cat([race(probabilities.expand(1000, -1), some) for some in keys.split(1000)])
+    assert chi_square_fits(np.bincount(won, minlength=2003), probabilities.double().numpy())
+    assert 1 not in won
+
+
+def test_a_race_is_decided_the_same_way_when_the_last_bits_change():
+    torch.manual_seed(0)
+    logits = torch.randn(4000, 500) * 3
+    keys = torch.from_numpy(stream(1, "race", 0, 4000))
+    noisy = logits + torch.randn_like(logits) * 1e-5
+    assert (race(logits.softmax(-1), keys) != race(noisy.softmax(-1), keys)).sum() <= 1
+
+
+def test_forbidden_tokens_never_win_and_log_probabilities_leave_them_out():
+    logits = token_logits(torch.tensor([[9.0, 0.0, 0.0, 9.0]]).expand(500, -1), temperature=1.0, forbidden=(0, 3))
+    drawn, logprobs = draw(logits, torch.from_numpy(stream(0, "f", 0, 500)), temperature=1.0)
+    assert set(drawn.tolist()) == {1, 2}
+    assert logprobs.exp().tolist() == pytest.approx([0.5] * 500)
 
 
 def test_logits_that_are_no_numbers_are_refused():
     with pytest.raises(Refused, match="weights are damaged"):
-        draw(torch.tensor([[0.0, torch.nan]]), torch.tensor([0.5]).double(), temperature=1.0)
+        draw(torch.tensor([[0.0, torch.nan]]), torch.tensor([5]), temperature=1.0)
 
 
 def test_the_nucleus_is_the_fewest_likely_tokens_that_reach_top_p():

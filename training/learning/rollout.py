@@ -18,6 +18,7 @@ from transformers import DynamicCache, PreTrainedModel
 from rewards.learning.events import Refused, Stop
 from training.learning.slots import Slots
 
+LIKELY = 2.0**-10  # tokens at least so likely race on their own: at most a thousand, most often a few
 CACHE_TOKENS = 2**16  # tokens of keys and values held at once: where prompts are long, fewer rows are drawn at a time
 
 
@@ -57,7 +58,8 @@ class Answer:
 
 class _Row(NamedTuple):
     answer: Answer
-    numbers: np.ndarray
+    keys: np.ndarray
+    """One a token, from the answer's stream."""
     prompt: DynamicCache
     start: int
     """The prompt's length."""
@@ -68,13 +70,23 @@ class _Row(NamedTuple):
         return self.start + len(self.answer.tokens) - 1
 
 
-def uniforms(seed: int, prompt_id: str | int, index: int, count: int) -> np.ndarray:
-    """The first `count` uniform numbers in [0, 1) of one answer's stream, (count,) float64.
+def stream(seed: int, prompt_id: str | int, index: int, count: int) -> np.ndarray:
+    """The first `count` whole numbers of one answer's stream, one a token, (count,) int64.
 
-    Philox is counter-based and its raw stream is the same on every machine; with 48 bits u * total < total holds."""
+    Philox (Salmon et al. 2011) is counter-based, and its raw stream is the same on every machine."""
     name = hashlib.sha256(f"{seed}\n{prompt_id}\n{index}".encode()).digest()
-    raw = np.random.Philox(key=int.from_bytes(name[:16], "little")).random_raw(count)
-    return (raw >> np.uint64(16)).astype(np.float64) * 2.0**-48
+    return np.random.Philox(key=int.from_bytes(name[:16], "little")).random_raw(count).view(np.int64)
+
+
+def uniform(key: Tensor, place: Tensor) -> Tensor:
+    """The number at a place of a key's sequence, in (0, 1) float64; keys and places (...) int64, places from 0.
+
+    48 bits of SplitMix64 (Steele et al. 2014). int64 wraps around as it should; its shift keeps the sign: masked."""
+    mixed = key + (place + 1) * -0x61C8864680B583EB
+    mixed = (mixed ^ (mixed >> 30 & 2**34 - 1)) * -0x40A7B892E31B1A47
+    mixed = (mixed ^ (mixed >> 27 & 2**37 - 1)) * -0x6B2FB644ECCEEE15
+    mixed = mixed ^ (mixed >> 31 & 2**33 - 1)
+    return ((mixed >> 16 & 2**48 - 1).double() + 0.5) * 2.0**-48
 
 
 def token_logits(logits: Tensor, *, temperature: float, forbidden: Sequence[int] = ()) -> Tensor:
@@ -99,11 +111,10 @@ def nucleus(probabilities: Tensor, top_p: float) -> Tensor:
     return probabilities * (probabilities >= floor)
 
 
-def draw(logits: Tensor, numbers: Tensor, *, temperature: float, top_p: float = 1.0) -> tuple[Tensor, Tensor]:
-    """One token a row by the inverse of the distribution function, and its log-probability.
+def draw(logits: Tensor, keys: Tensor, *, temperature: float, top_p: float = 1.0) -> tuple[Tensor, Tensor]:
+    """One token a row, and its log-probability. Raises Refused where the logits are no numbers.
 
-    logits (n, V) from `token_logits`, numbers (n,) uniform in [0, 1) -> tokens (n,), log-probabilities (n,).
-    Raises Refused where the logits are no numbers."""
+    logits (n, V) from `token_logits`, keys (n,) from an answer's stream -> tokens (n,), log-probabilities (n,)."""
     normaliser = logits.logsumexp(dim=-1)  # (n,)
     if not normaliser.isfinite().all():
         raise Refused("This policy's logits are not finite, so nothing can be drawn: its weights are damaged.")
@@ -111,11 +122,29 @@ def draw(logits: Tensor, numbers: Tensor, *, temperature: float, top_p: float = 
         tokens = logits.argmax(dim=-1)
     else:
         probabilities = (logits - normaliser[:, None]).exp()
-        if top_p < 1:
-            probabilities = nucleus(probabilities, top_p)
-        reached = probabilities.cumsum(dim=-1, dtype=torch.float64)  # (n, V)
-        tokens = torch.searchsorted(reached, (numbers * reached[:, -1])[:, None], right=True)[:, 0]
+        tokens = race(nucleus(probabilities, top_p) if top_p < 1 else probabilities, keys)
     return tokens, logits.gather(-1, tokens[:, None])[:, 0] - normaliser
+
+
+def race(probabilities: Tensor, keys: Tensor) -> Tensor:
+    """One token a row, in proportion to probabilities (n, V) that need not sum to 1; keys (n,) -> (n,).
+
+    Each likely token runs for -log(u) / p, with a number u of its own, and the first to arrive is drawn: the Gumbel-max
+    draw, told as a race. The unlikely ones run as one, and where they win the token is found by inverting their
+    distribution function. Against inverting all of it, the race keeps its winner when the last bits of p change: there
+    each of V bounds moves, and a number among unlikely tokens soon falls on the other side of one."""
+    size = probabilities.shape[-1]
+    likely = probabilities >= LIKELY
+    row, token = likely.nonzero(as_tuple=True)  # (m,)
+    arrival = -uniform(keys[row], token).log() / probabilities[row, token]
+    first = arrival.new_full(keys.shape, torch.inf).scatter_reduce(0, row, arrival, "amin")  # (n,)
+    wins = arrival == first[row]
+    tokens = torch.zeros_like(keys).index_put((row[wins],), token[wins])
+    rest = probabilities.masked_fill(likely, 0)  # (n, V)
+    late = (-uniform(keys, keys.new_tensor(size)).log() / rest.sum(dim=-1) < first).nonzero()[:, 0]
+    reached = rest[late].cumsum(dim=-1, dtype=torch.float64)
+    number = uniform(keys[late], keys.new_tensor(size + 1)) * reached[:, -1]
+    return tokens.index_put((late,), torch.searchsorted(reached, number[:, None], right=True)[:, 0])
 
 
 class Batch:
@@ -159,8 +188,8 @@ class Batch:
         self.ready.extend(row for row in rows if not row.answer.finish_reason)
 
     def _row(self, question: Question, index: int, prompt: DynamicCache) -> _Row:
-        numbers = uniforms(self.drawing.seed, question.prompt_id, index, self.drawing.max_new_tokens)
-        return _Row(Answer(question.prompt_id, index), numbers, prompt, len(question.tokens))
+        keys = stream(self.drawing.seed, question.prompt_id, index, self.drawing.max_new_tokens)
+        return _Row(Answer(question.prompt_id, index), keys, prompt, len(question.tokens))
 
     def _step(self) -> Iterator[Answer]:
         """One token for every row in work."""
@@ -174,9 +203,9 @@ class Batch:
     def _take(self, rows: Sequence[_Row], logits: Tensor) -> Iterator[Answer]:
         """Draw the next token of each row, logits (n, V), and hand out the answers that are whole by it."""
         how = self.drawing
-        numbers = torch.tensor([row.numbers[len(row.answer.tokens)] for row in rows], dtype=torch.float64)
+        keys = torch.tensor([row.keys[len(row.answer.tokens)] for row in rows], device=logits.device)
         logits = token_logits(logits, temperature=how.temperature, forbidden=how.forbidden)
-        tokens, logprobs = draw(logits, numbers.to(logits.device), temperature=how.temperature, top_p=how.top_p)
+        tokens, logprobs = draw(logits, keys, temperature=how.temperature, top_p=how.top_p)
         for row, token, logprob in zip(rows, tokens.tolist(), logprobs.tolist(), strict=True):
             answer = row.answer
             answer.tokens.append(token)

@@ -1,0 +1,82 @@
+"""Pages that look again by themselves: what was opened or ticked stays, curves go on, cancelling asks first."""
+
+import pytest
+from django.utils.timezone import now
+from playwright.sync_api import expect
+
+from tests import factories
+from tests.training.learned import make_job, make_sampling
+from training.models import Job, Metric
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def project(sign_in):
+    project = factories.make_project("bread", name="Bread")
+    sign_in(factories.make_member(project, "researcher"))
+    return project
+
+
+def report(job, steps):
+    Metric.objects.bulk_create(Metric(job=job, name="loss", step=n, value=1 / n, attempt=1) for n in steps)
+
+
+@pytest.fixture
+def job(project):
+    job = make_job(project, kind="reward", state="running")
+    report(job, range(1, 5))
+    return job
+
+
+def test_a_running_job_is_followed_and_what_was_opened_stays_open(page, job):
+    page.goto(f"/jobs/{job.pk}")
+    figure = page.locator("#curve-loss")
+    expect(figure.locator("canvas")).to_be_visible()
+    figure.locator("summary").click()
+    rows = figure.locator(".table-wrap tbody tr")
+    expect(rows).to_have_count(4)
+    report(job, range(5, 9))
+    expect(rows).to_have_count(8)
+    expect(figure.locator("details")).to_have_attribute("open", "")
+    expect(figure.locator("canvas")).to_be_visible()
+
+
+def test_a_finished_job_is_asked_for_no_more(page, job):
+    page.goto(f"/jobs/{job.pk}")
+    Job.objects.filter(pk=job.pk).update(state="succeeded", finished_at=now())
+    expect(page.locator(".state-line .state")).to_have_text("Done")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(3000)  # it looked again every two seconds
+    assert asked == []
+
+
+def test_cancelling_asks_first(page, project):
+    job = make_job(project)
+    page.goto(f"/jobs/{job.pk}")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Go back").click()
+    job.refresh_from_db()
+    assert job.state == "queued"
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Yes, do it").click()
+    expect(page.locator(".state-line .state")).to_have_text("Cancelled")
+
+
+def test_a_ticked_batch_stays_ticked_while_the_project_page_looks_again(page, project):
+    batch = make_sampling(project, make_job(project, state="running"))
+    page.goto("/projects/bread/")
+    page.locator(f"#batch-{batch.pk}").check()
+    with page.expect_response(lambda response: response.request.headers.get("hx-request") == "true"):
+        pass
+    make_sampling(project, make_job(project, state="running"))
+    expect(page.locator("#batches tbody tr")).to_have_count(2)
+    expect(page.locator(f"#batch-{batch.pk}")).to_be_checked()
+
+
+@pytest.mark.parametrize("path", ["/", "/projects/bread/", "/jobs/", "/projects/bread/train", "/policies/"])
+def test_nothing_is_wider_than_a_phone(page, project, job, path):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(path)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -3,6 +3,7 @@ from django.test import Client
 
 from tests import factories
 from tests.training.learned import make_job, make_reward_model, make_sampling
+from training.views.projects import batches_of
 
 pytestmark = pytest.mark.django_db
 
@@ -144,6 +145,17 @@ def test_chosen_batches_are_sent_to_the_desk_together(project):
     response = client.post("/projects/bread/send-to-desk", {"batch": [one.pk]}, follow=True)
     assert project.ranking_tasks.count() == 1
     assert "1 ranking task was made." in response.content.decode()
+
+
+def test_a_batch_counts_the_tasks_that_show_its_answers_beside_others(project):
+    job = make_job(project, state="succeeded")
+    prompt = factories.make_prompt(project)
+    batches = [factories.make_batch(project) for _ in range(2)]
+    factories.make_task(
+        answers=[factories.make_answers(prompt, (text,), b)[0] for b, text in zip(batches, "ab", strict=True)]
+    )
+    make_sampling(project, job)
+    assert [batch.n_tasks for batch in batches_of(project)] == [0, 1, 1]
 
 
 def test_a_batch_of_another_project_is_not_sent(project):

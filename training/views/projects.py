@@ -13,7 +13,7 @@ from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import desk_tasks
-from annotate.models import Answer, AnswerBatch, Membership, Project, RankingTask
+from annotate.models import Answer, AnswerBatch, Membership, Project, TaskAnswer
 from annotate.requests import ProjectRequest
 from annotate.roles import at_least, project_role
 from training.loop import Loop, loops
@@ -65,20 +65,20 @@ def project(request: ProjectRequest, slug: str) -> HttpResponse:
 def batches_of(project: Project) -> QuerySet[AnswerBatch]:
     """The newest first, with their counts and the job that drew them."""
     answers = Answer.objects.filter(batch=OuterRef("pk"))
-    tasks = RankingTask.objects.filter(batch=OuterRef("pk"))
+    shown = TaskAnswer.objects.filter(answer__batch=OuterRef("pk"))
     return (
         project.answer_batches.select_related("sampling__job")
         .annotate(
-            n_answers=_number(answers, Count("pk")),
-            n_prompts=_number(answers, Count("prompt", distinct=True)),
-            n_tasks=_number(tasks, Count("pk")),
+            n_answers=_number(answers, "batch", Count("pk")),
+            n_prompts=_number(answers, "batch", Count("prompt", distinct=True)),
+            n_tasks=_number(shown, "answer__batch", Count("task", distinct=True)),
         )
         .order_by("-id")
     )
 
 
-def _number(rows: QuerySet, aggregate: Count) -> Coalesce:
-    counted = rows.order_by().values("batch").annotate(n=aggregate).values("n")
+def _number(rows: QuerySet, batch: str, aggregate: Count) -> Coalesce:
+    counted = rows.order_by().values(batch).annotate(n=aggregate).values("n")
     return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
 
 

@@ -81,6 +81,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('pseudonym', models.CharField(default=annotate.models.projects.new_pseudonym, max_length=100)),
+                ('queue_priority', models.IntegerField(blank=True, help_text='How far they are in the queue of tasks.', null=True)),
+                ('queue_task', models.BigIntegerField(blank=True, null=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='labelers', to=settings.AUTH_USER_MODEL)),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='labelers', to='annotate.project')),
@@ -452,6 +454,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='assignment',
             index=models.Index(condition=models.Q(('state', 'open')), fields=['lease_until'], name='open_assignments_by_lease'),
+        ),
+        migrations.AddIndex(
+            model_name='assignment',
+            index=models.Index(condition=models.Q(('state', 'lapsed')), fields=['labeler', '-id'], name='lapsed_assignments_of_labeler'),
         ),
         migrations.AddConstraint(
             model_name='assignment',

@@ -130,7 +130,7 @@ class RewardSpec(Spec):
         help="bfloat16 is several times faster where the chip knows it; weights stay float32.",
         choices=("bfloat16", "float32"),
     )
-    """Of the matrix products: bfloat16 runs under autocast, several times faster on GPUs and on processors that know it.
+    """Of the matrix products: bfloat16 runs under autocast, several times faster on GPUs and processors that know it.
     Weights, optimiser, head and loss are float32 always."""
     threads: int = setting(
         2, label="CPU threads", help="Part of the recipe: another number gives other last bits.", min=1, max=1024

@@ -41,7 +41,7 @@ class DrawSpec(Spec):
     batch_size: int = setting(
         64, label="Answers at once", help="More is faster until memory is full; long prompts lower it.", min=1, max=4096
     )
-    """Answers drawn at once. In float32 it changes no answer; in bfloat16 it changes some (docs/sampling.md)."""
+    """Answers drawn at once. In float32 it hardly ever changes an answer, in bfloat16 it does (docs/sampling.md)."""
     precision: str = setting(
         "bfloat16",
         label="Precision",

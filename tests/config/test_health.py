@@ -47,7 +47,6 @@ def test_a_silent_worker_degrades_and_is_named(client, workers):
 
 def test_a_broker_that_does_not_answer_degrades(client, workers, monkeypatch, tmp_path):
     monkeypatch.setattr(app.conf, "broker_url", f"redis+socket://{tmp_path}/nobody.sock")
-    monkeypatch.setattr(app.conf, "broker_write_url", None)
     response = client.get("/readyz")
     assert (response.status_code, response.json()["status"]) == (200, "degraded")
     assert "nothing is lost" in response.json()["checks"]["broker"]

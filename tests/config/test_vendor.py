@@ -29,7 +29,9 @@ def test_every_vendored_file_comes_with_its_licence():
 
 def test_every_file_that_a_style_names_is_collected_under_the_name_it_is_given(settings, tmp_path):
     """As in production: names carry hashes, and a missing file fails."""
+    hashed = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
     settings.STATIC_ROOT = tmp_path
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": hashed}
     call_command("collectstatic", interactive=False, verbosity=0)
     site = (tmp_path / staticfiles_storage.stored_name("site.css")).read_text()
     assert staticfiles_storage.stored_name("vendor/pico.min.css") in site

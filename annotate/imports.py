@@ -193,24 +193,24 @@ def _prompt(project: Project, numbered: Numbered, split: str | None) -> Prompt:
         root=row.root,
         messages=row.messages,
         content_sha256=row.content_sha256,
-        split=row.split or split or Prompt.Split.TRAIN,
+        split=row.split or split or Prompt.Split.TRAIN.value,
         metadata=row.metadata,
         created_at=now(),
     )
 
 
 def _refuse_contradiction(former: Prompt, prompt: Prompt, numbered: Numbered) -> None:
-    """A prompt row repeats what is stored, or is refused. An answer row has only to mean the same messages."""
+    """A prompt row repeats what is stored, or is refused. An answer row has only to mean the same messages, and the
+    same split where it names one: else rankings that were meant for testing would enter training."""
     if former.messages != prompt.messages:
         raise _refused(numbered, f"id {prompt.external_id!r} belongs to a prompt with another text")
-    if numbered.answers:
-        return
-    if former.content_sha256 != prompt.content_sha256:
+    if not numbered.answers and former.content_sha256 != prompt.content_sha256:
         raise _refused(
             numbered, f"the prompt of the id {prompt.external_id!r} has another root or other further fields"
         )
-    if former.split != prompt.split:
-        raise _refused(numbered, f"split: this prompt is here as {former.split!r}, so it cannot be {prompt.split!r}")
+    split = numbered.row.split if numbered.answers else prompt.split
+    if split and former.split != split:
+        raise _refused(numbered, f"split: this prompt is here as {former.split!r}, so it cannot be {split!r}")
 
 
 def _refused(numbered: Numbered, problem: str) -> ImportRefused:

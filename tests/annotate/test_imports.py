@@ -285,6 +285,17 @@ def test_answers_find_the_prompt_that_is_there_by_its_id(project):
     assert only(project) == prompt and prompt.answers.count() == 2
 
 
+def test_answers_under_another_split_than_the_prompt_has_are_refused(project):
+    make_prompt(project, "Why?", external_id="w")
+    row = {"id": "w", "prompt": "Why?", "answers": ["a", "b"]}
+    with pytest.raises(imports.ImportRefused, match="Line 1: split: this prompt is here as 'train'"):
+        bring_answers(project, lines({**row, "split": "ood_test"}))
+    new = {**row, "id": "new"}
+    with pytest.raises(imports.ImportRefused, match="Line 2: split: this prompt is here as 'train'"):
+        bring_answers(project, lines(new, {**new, "split": "ood_test"}))
+    assert not Answer.objects.exists() and only(project).external_id == "w"
+
+
 @pytest.mark.parametrize(
     ("answers", "said"),
     [

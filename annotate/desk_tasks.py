@@ -1,5 +1,6 @@
 """Ranking tasks for the desk, from answers that are there: at most nine of a prompt, and equal texts once."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -84,11 +85,13 @@ def _lock(batches: Sequence[AnswerBatch]) -> None:
 
 
 def _choose(batches: Sequence[AnswerBatch], prompts: Sequence[int], report: DeskReport) -> dict[int, list[int]]:
-    """The answers to show together, by prompt. Texts that differ in white space at the ends only look the same."""
+    """The answers to show together, by prompt. Texts that differ in white space at the ends only look the same.
+
+    Only their hashes are kept: the texts of all these prompts together may be more than the memory holds."""
     found: dict[int, dict[int, list[tuple[int, str]]]] = defaultdict(lambda: {batch.pk: [] for batch in batches})
     rows = Answer.objects.filter(batch__in=batches, prompt__in=prompts).order_by("prompt", "index")
-    for prompt, batch, answer, text in rows.values_list("prompt", "batch", "pk", "text"):
-        found[prompt][batch].append((answer, text.strip()))
+    for prompt, batch, answer, text in rows.values_list("prompt", "batch", "pk", "text").iterator(chunk_size=50):
+        found[prompt][batch].append((answer, hashlib.sha256(text.strip().encode()).hexdigest()))
     chosen = {}
     for prompt, by_batch in found.items():
         together = pairing.shown_together(list(by_batch.values()))

@@ -4,7 +4,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import islice
 from typing import IO, Any
 
 from django.db import transaction
@@ -14,10 +13,12 @@ from annotate import desk_tasks, prompt_rows
 from annotate.models import Answer, AnswerBatch, AuditEvent, Project, Prompt, User, clean_text
 from annotate.prompt_rows import InvalidRow, PromptRow
 from annotate.ranking import LEAST_ANSWERS, MOST_AT_THE_DESK
-from annotate.row_files import RowFile, Unreadable
+from annotate.row_files import MOST_BYTES, RowFile, Unreadable
 
 CHUNK = 1000
 """Rows that are looked up and stored together."""
+CHUNK_BYTES = 8 * 1024**2
+"""A chunk ends with the row that brings it to this: a thousand of the longest rows would fill the memory."""
 
 
 class ImportRefused(ValueError):
@@ -55,18 +56,26 @@ class Numbered:
     """A prompt row and where it stands."""
 
     line: int
+    size: int
+    """In bytes, of the whole row of the file, which may hold several prompts."""
     row: PromptRow
     answers: tuple[str, ...] = ()
     source: str = ""
 
 
 def import_prompts(
-    *, project: Project, stream: IO[bytes], filename: str, split: str | None = None, user: User | None = None
+    *,
+    project: Project,
+    stream: IO[bytes],
+    filename: str,
+    split: str | None = None,
+    user: User | None = None,
+    most_bytes: int = MOST_BYTES,
 ) -> ImportReport:
     """Store the prompts of a file, and its demonstrations as answers by people. `split` is for rows that name none.
 
-    Importing a file again changes nothing. Raises ImportRefused."""
-    report, rows = ImportReport(), RowFile(stream, filename)
+    Importing a file again changes nothing. Raises ImportRefused, also past `most_bytes`, unpacked."""
+    report, rows = ImportReport(), RowFile(stream, filename, most_bytes=most_bytes)
     with _all_or_nothing(project, rows):
         demonstrations = _Demonstrations(project, filename)
         for chunk in _chunks(_prompt_rows(rows)):
@@ -86,12 +95,13 @@ def import_answers(
     source: str,
     user: User | None = None,
     for_ranking: bool = True,
+    most_bytes: int = MOST_BYTES,
 ) -> ImportReport:
     """Store answers that are there already, rows {"prompt", "answers": [...], "source"}, a batch for each source, and
     make a ranking task of each prompt. `source` is for rows that name none.
 
     Raises ImportRefused; AlreadyImported for a file that is in the project."""
-    report, rows = ImportReport(), RowFile(stream, filename)
+    report, rows = ImportReport(), RowFile(stream, filename, most_bytes=most_bytes)
     with _all_or_nothing(project, rows):
         batches: dict[str, AnswerBatch] = {}
         for chunk in _chunks(_answer_rows(rows, source, for_ranking=for_ranking)):
@@ -120,13 +130,13 @@ def _all_or_nothing(project: Project, rows: RowFile) -> Iterator[None]:
 
 
 def _prompt_rows(rows: RowFile) -> Iterator[Numbered]:
-    for line, value in rows:
+    for line, value, size in rows:
         for row in prompt_rows.read(value):
-            yield Numbered(line, row)
+            yield Numbered(line, size, row)
 
 
 def _answer_rows(rows: RowFile, source: str, *, for_ranking: bool) -> Iterator[Numbered]:
-    for line, value in rows:
+    for line, value, size in rows:
         if not isinstance(value, dict):
             raise InvalidRow('the row is not an object like {"prompt": "...", "answers": ["...", "..."]}')
         answers, own_source = value.pop("answers", None), value.pop("source", None) or source
@@ -138,7 +148,7 @@ def _answer_rows(rows: RowFile, source: str, *, for_ranking: bool) -> Iterator[N
         prompts = list(prompt_rows.read(value))
         if len(prompts) != 1:
             raise InvalidRow("answers need one prompt a row, and this row has several instances")
-        yield Numbered(line, prompts[0], texts, clean_text(own_source))
+        yield Numbered(line, size, prompts[0], texts, clean_text(own_source))
 
 
 def _answer_texts(answers: Any) -> tuple[str, ...]:
@@ -158,8 +168,15 @@ def _refuse_unrankable(texts: Sequence[str]) -> None:
 
 
 def _chunks(rows: Iterable[Numbered]) -> Iterator[list[Numbered]]:
-    iterator = iter(rows)
-    while chunk := list(islice(iterator, CHUNK)):
+    chunk: list[Numbered] = []
+    size = 0
+    for numbered in rows:
+        chunk.append(numbered)
+        size += numbered.size
+        if len(chunk) >= CHUNK or size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
         yield chunk
 
 
@@ -168,7 +185,8 @@ def _store_prompts(
 ) -> dict[str, Prompt]:
     """The chunk's prompts by external id: found, or made. Refuses what contradicts a prompt of the same id."""
     ids = {numbered.row.external_id for numbered in chunk}
-    known = {prompt.external_id: prompt for prompt in project.prompts.filter(external_id__in=ids)}
+    there = project.prompts.filter(external_id__in=ids).defer("metadata")
+    known = {prompt.external_id: prompt for prompt in there}
     new: dict[str, Prompt] = {}
     for numbered in chunk:
         prompt = _prompt(project, numbered, split)

@@ -14,6 +14,8 @@ SHAPES = ("prompt", "turns", "messages", "instruction")
 SPLITS = ("train", "id_test", "ood_test")
 ROLES = ("system", "user", "assistant")
 DEEPEST = 40
+MOST_REPEATED = 16 * 1024**2
+"""Characters of an instruction in all its instances, each of which holds it."""
 
 
 class InvalidRow(ValueError):
@@ -106,6 +108,8 @@ def _instruction(rest: dict[str, Any]) -> Prompts:
         instances = rest.pop("instances")
     if not isinstance(instances, list) or not instances:
         raise InvalidRow("instances is not a list with at least one instance")
+    if len(instruction) * len(instances) > MOST_REPEATED:
+        raise InvalidRow("instances are too many for so long an instruction: spread them over several rows")
     return [_instance(instruction, instance, number) for number, instance in enumerate(instances)]
 
 

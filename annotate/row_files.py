@@ -12,9 +12,10 @@ from typing import IO, Any, NamedTuple
 MOST_BYTES = 4 * 1024**3
 """Unpacked. A gzip bomb of a few megabytes would unpack to far more."""
 MOST_ROWS = 2_000_000
-LONGEST_LINE = 8 * 1024**2
+LONGEST_ROW = 8 * 1024**2
+"""In bytes: a line of JSON, or all the lines of a CSV row, whose quoted cells may go on over any number of them."""
 
-csv.field_size_limit(LONGEST_LINE)
+csv.field_size_limit(LONGEST_ROW)
 
 
 class Unreadable(ValueError):
@@ -24,13 +25,16 @@ class Unreadable(ValueError):
 class Row(NamedTuple):
     line: int
     value: Any
+    size: int
+    """In bytes, unpacked."""
 
 
 class RowFile:
     """The rows of a binary stream, with the numbers of their lines. Iterate once; then `sha256` is the content's."""
 
-    def __init__(self, stream: IO[bytes], name: str) -> None:
+    def __init__(self, stream: IO[bytes], name: str, *, most_bytes: int = MOST_BYTES) -> None:
         self._digest = hashlib.sha256()
+        self._most_bytes, self._read, self._of_row = most_bytes, 0, 0
         self._stream = _unpacked(stream)
         self._is_csv = name.lower().removesuffix(".gz").endswith(".csv")
         self.line = 0
@@ -49,8 +53,9 @@ class RowFile:
 
     def _json_rows(self) -> Iterator[Row]:
         for text in self._lines():
+            size = self._row_size()
             if text.strip():
-                yield Row(self.line, _parsed(text, first=self.line == 1))
+                yield Row(self.line, _parsed(text, first=self.line == 1), size)
 
     def _csv_rows(self) -> Iterator[Row]:
         reader = csv.reader(self._lines(), strict=True)
@@ -58,35 +63,42 @@ class RowFile:
             header = [name.strip() for name in next(reader, [])]
             if len(set(header)) < len(header) or not all(header):
                 raise Unreadable("the first line must name each column, and no name twice")
+            self._row_size()
             for cells in reader:
+                size = self._row_size()
                 if cells and len(cells) != len(header):
                     raise Unreadable(f"there are {len(cells)} cells, but the first line names {len(header)} columns")
                 if cells:
-                    yield Row(self.line, {name: cell for name, cell in zip(header, cells, strict=True) if cell})
+                    named = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
+                    yield Row(self.line, named, size)
         except csv.Error as problem:
             raise Unreadable(f"this is not CSV: {problem}") from problem
 
+    def _row_size(self) -> int:
+        """How many bytes were read since it was asked last."""
+        size, self._of_row = self._of_row, 0
+        return size
+
     def _lines(self) -> Iterator[str]:
-        read = 0
         while True:
             self.line += 1
             raw = self._line()
             if not raw:
                 return
-            read += len(raw)
-            if read > MOST_BYTES:
-                raise Unreadable(f"the file unpacks to more than {MOST_BYTES // 1024**3} GiB: import it in parts")
+            self._read += len(raw)
+            self._of_row += len(raw)
+            if self._of_row > LONGEST_ROW:
+                raise Unreadable(f"the row is longer than {LONGEST_ROW >> 20} MiB")
+            if self._read > self._most_bytes:
+                raise Unreadable(f"the file unpacks to more than {self._most_bytes >> 20:,} MiB: import it in parts")
             self._digest.update(raw)
             yield _decoded(raw, first=self.line == 1)
 
     def _line(self) -> bytes:
         try:
-            raw = self._stream.readline(LONGEST_LINE + 1)
+            return self._stream.readline(LONGEST_ROW + 1)
         except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
             raise Unreadable(f"the gzip file is damaged or cut off: {problem}") from problem
-        if len(raw) > LONGEST_LINE:
-            raise Unreadable(f"the line is longer than {LONGEST_LINE // 1024**2} MiB")
-        return raw
 
 
 def _unpacked(stream: IO[bytes]) -> IO[bytes]:

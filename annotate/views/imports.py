@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from annotate import imports
-from annotate.forms import AnswersImportForm, ImportForm, PromptsImportForm
+from annotate.forms import LARGEST_UPLOAD, AnswersImportForm, ImportForm, PromptsImportForm
 from annotate.models import Membership
 from annotate.requests import ProjectRequest
 from annotate.roles import project_role
@@ -37,9 +37,11 @@ def import_answers(request: ProjectRequest, slug: str) -> HttpResponse:
 
 
 def _stored(request: ProjectRequest, form: ImportForm, store: Any, **options: Any) -> imports.ImportReport | None:
+    """The limit of a page holds for what the file unpacks to: so much is stored within the request."""
     file = form.cleaned_data["file"]
+    options |= {"filename": file.name, "user": request.user, "most_bytes": LARGEST_UPLOAD}
     try:
-        return store(project=request.project, stream=file, filename=file.name, user=request.user, **options)
+        return store(project=request.project, stream=file, **options)
     except imports.ImportRefused as problem:
         form.add_error("file", str(problem))
         return None

@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from annotate import imports, row_files
 from annotate.models import Answer, AnswerBatch, AuditEvent, Prompt, RankingTask
@@ -189,16 +191,36 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(project, content, file
 
 
 def test_a_gzip_bomb_is_refused_before_it_unpacks(project):
-    bomb = gzip.compress(b" " * (row_files.LONGEST_LINE + 10))
+    bomb = gzip.compress(b" " * (row_files.LONGEST_ROW + 10))
     assert len(bomb) < 20_000
     with pytest.raises(imports.ImportRefused, match="longer than 8 MiB"):
         bring(project, bomb)
 
 
-def test_a_file_that_unpacks_to_too_much_is_refused(project, monkeypatch):
-    monkeypatch.setattr(row_files, "MOST_BYTES", 500)
-    with pytest.raises(imports.ImportRefused, match="unpacks to more than"):
-        bring(project, gzip.compress(b"\n" * 1000))
+def test_a_file_that_unpacks_to_too_much_is_refused(project):
+    with pytest.raises(imports.ImportRefused, match="unpacks to more than 1 MiB"):
+        bring(project, gzip.compress(b"\n" * (2 << 20)), most_bytes=1 << 20)
+
+
+def test_a_csv_row_of_many_lines_has_a_limit_too(project, monkeypatch):
+    monkeypatch.setattr(row_files, "LONGEST_ROW", 100)
+    content = b"prompt,more\n" + b'short,"a\nb"\n' * 20 + b"long" + b',"x\n"' * 30
+    with pytest.raises(imports.ImportRefused, match="Line 6[0-9]: the row is longer than"):
+        bring(project, content, "a.csv")
+
+
+def test_long_rows_are_stored_a_few_at_a_time(project, monkeypatch):
+    monkeypatch.setattr(imports, "CHUNK_BYTES", 1000)
+    with CaptureQueriesContext(connection) as queries:
+        bring(project, lines(*({"prompt": f"{n}?" + "x" * 400} for n in range(7))))
+    assert project.prompts.count() == 7
+    assert sum('INSERT INTO "annotate_prompt"' in query["sql"] for query in queries) == 3
+
+
+def test_an_instruction_cannot_be_multiplied_into_more_than_the_memory_holds(project):
+    row = {"instruction": "x" * 2**20, "instances": [{"input": "1"}] * 20}
+    with pytest.raises(imports.ImportRefused, match="Line 1: instances are too many"):
+        bring(project, lines(row))
 
 
 def test_a_file_with_too_many_rows_is_refused(project, monkeypatch):

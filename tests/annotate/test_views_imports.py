@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from annotate import forms
 from annotate.models import Answer, Prompt, RankingTask
+from annotate.views import imports as views
 from tests.factories import make_member, make_project
 
 pytestmark = pytest.mark.django_db
@@ -100,6 +101,13 @@ def test_a_file_past_the_limit_is_sent_to_the_command_line(client, project, monk
     response = upload(client, jsonl({"prompt": "One?"}))
     assert response.status_code == 422
     assert "manage.py" in response.context["form"].errors["file"][0]
+
+
+def test_a_small_file_that_unpacks_past_the_limit_is_refused(client, project, monkeypatch):
+    monkeypatch.setattr(views, "LARGEST_UPLOAD", 1 << 20)
+    response = upload(client, gzip.compress(b"\n" * (2 << 20)))
+    assert response.status_code == 422
+    assert "unpacks to more than 1 MiB" in response.context["form"].errors["file"][0]
 
 
 def test_what_a_file_says_is_shown_inert(client, project):

@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef
@@ -27,15 +27,24 @@ class DeskReport:
     shortened: int = 0
     """Prompts with more different answers than the desk shows."""
 
+    def __add__(self, other: "DeskReport") -> "DeskReport":
+        return DeskReport(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
+
     def __str__(self) -> str:
         said = [f"{_tasks(self.made)} made."]
         if self.there_already:
             said.append(f"{_tasks(self.there_already)} there already.")
+        return " ".join([*said, *self.remarks])
+
+    @property
+    def remarks(self) -> list[str]:
+        """What did not come as one may have expected."""
+        said = []
         if self.too_alike:
             said.append(f"{_prompts(self.too_alike)} fewer than two different answers, so there is nothing to rank.")
         if self.shortened:
             said.append(f"{_prompts(self.shortened)} more than {MOST_AT_THE_DESK} answers; the desk shows the first.")
-        return " ".join(said)
+        return said
 
 
 @transaction.atomic

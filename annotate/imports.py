@@ -3,13 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
 from django.db import transaction
 from django.utils.timezone import now
 
 from annotate import desk_tasks, prompt_rows
+from annotate.desk_tasks import DeskReport
 from annotate.models import Answer, AnswerBatch, AuditEvent, Project, Prompt, User, clean_text
 from annotate.prompt_rows import InvalidRow, PromptRow
 from annotate.ranking import LEAST_ANSWERS, MOST_AT_THE_DESK
@@ -37,7 +38,11 @@ class ImportReport:
     unchanged: int = 0
     demonstrations: int = 0
     answers: int = 0
-    tasks: int = 0
+    desk: DeskReport = field(default_factory=DeskReport)
+
+    @property
+    def tasks(self) -> int:
+        return self.desk.made
 
     def __str__(self) -> str:
         said = [f"{self.created} new prompts"] if self.created != 1 else ["1 new prompt"]
@@ -48,7 +53,7 @@ class ImportReport:
             (self.tasks, "ranking task", "ranking tasks"),
         ):
             said += [f"{count} {one if count == 1 else many}"] if count else []
-        return ", ".join(said) + "."
+        return " ".join([", ".join(said) + ".", *self.desk.remarks])
 
 
 @dataclass(frozen=True)
@@ -98,22 +103,24 @@ def import_answers(
     most_bytes: int = MOST_BYTES,
 ) -> ImportReport:
     """Store answers that are there already, rows {"prompt", "answers": [...], "source"}, a batch for each source, and
-    make a ranking task of each prompt. `source` is for rows that name none.
+    make a ranking task of each prompt and source. `source` is for rows that name none. Demonstrations are stored too.
 
     Raises ImportRefused; AlreadyImported for a file that is in the project."""
     report, rows = ImportReport(), RowFile(stream, filename, most_bytes=most_bytes)
     with _all_or_nothing(project, rows):
         batches: dict[str, AnswerBatch] = {}
+        demonstrations = _Demonstrations(project, filename)
         for chunk in _chunks(_answer_rows(rows, source, for_ranking=for_ranking)):
             prompts = _store_prompts(project, chunk, None, report)
             _store_answers(project, filename, chunk, prompts, batches, for_ranking=for_ranking)
             report.answers += sum(len(numbered.answers) for numbered in chunk)
+            report.demonstrations += demonstrations.store(chunk, prompts)
         if not batches:
             raise ImportRefused(f"{filename} holds no row.")
         _refuse_known(project, filename, rows.sha256)
         for batch in batches.values():
             AnswerBatch.objects.filter(pk=batch.pk).update(settings={"file": filename, "sha256": rows.sha256})
-            report.tasks += desk_tasks.make_ranking_tasks(batch).made if for_ranking else 0
+            report.desk += desk_tasks.make_ranking_tasks(batch) if for_ranking else DeskReport()
         _audit("answers.import", project, user, filename, rows, report)
     return report
 

@@ -339,6 +339,21 @@ def test_one_answer_is_enough_when_it_is_not_to_be_ranked(project):
     assert (report.answers, report.tasks) == (1, 0)
 
 
+def test_a_demonstration_beside_answers_is_stored_too(project):
+    report = bring_answers(project, lines({"instruction": "Add.", "output": "5", "answers": ["4", "6"]}))
+    assert (report.answers, report.demonstrations) == (2, 1)
+    assert Answer.objects.get(batch__source="people").text == "5"
+
+
+def test_answers_of_several_rows_that_the_desk_cannot_show_are_said(project):
+    rows = [{"prompt": "Why?", "answers": [f"{row}, {n}" for n in range(6)]} for row in range(2)]
+    report = bring_answers(project, lines(*rows))
+    assert str(report) == (
+        "1 new prompt, 1 there already, 12 answers, 1 ranking task. "
+        "1 prompt has more than 9 answers; the desk shows the first."
+    )
+
+
 def test_the_same_file_of_answers_is_not_taken_twice(project):
     content = lines({"prompt": "Why?", "answers": ["a", "b"]})
     bring_answers(project, content)

@@ -132,6 +132,12 @@ def test_answers_become_batches_and_ranking_tasks(client, project):
     assert RankingTask.objects.count() == 2
 
 
+def test_the_page_says_which_answers_the_desk_will_not_show(client, project):
+    rows = [{"prompt": "One?", "answers": [f"{row}, {n}" for n in range(6)]} for row in range(2)]
+    response = upload(client, jsonl(*rows), "import_answers", source="our-model", for_ranking="on")
+    assert b"1 prompt has more than 9 answers; the desk shows the first." in response.content
+
+
 def test_a_ranking_task_of_one_answer_is_refused(client, project):
     response = upload(
         client, jsonl({"prompt": "One?", "answers": ["a"]}), "import_answers", source="s", for_ranking="on"

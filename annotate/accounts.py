@@ -24,28 +24,28 @@ def first_admin() -> User:
             admin = User(username="admin", is_superuser=True, is_staff=True)
             admin.set_unusable_password()
             admin.save()
-            AuditEvent.record("user.create", user=admin, subject=admin.username)
+            AuditEvent.record("user.create", subject=admin.username)
     return admin
 
 
-def person(username: str) -> User:
-    """The person of this name, made without a password if new."""
+def person(username: str, *, by: User | None) -> User:
+    """The person of this name, made without a password if new. `by` is None for the command line."""
     user = User.objects.filter(username=username).first()
     if user is None:
         user = User(username=username)
         user.set_unusable_password()
         user.full_clean(exclude=["password"])
         user.save()
-        AuditEvent.record("user.create", user=user, subject=username)
+        AuditEvent.record("user.create", user=by, subject=username)
     return user
 
 
-def sign_in_link(user: User, base_url: str) -> str:
-    """A fresh link, good once within LINK_LIFETIME. Only its hash is stored."""
+def sign_in_link(user: User, base_url: str, *, by: User | None = None) -> str:
+    """A fresh link, good once within LINK_LIFETIME. Only its hash is stored. `by` is None for the command line."""
     secret = secrets.token_urlsafe(32)
     with transaction.atomic():
         SignInLink.objects.create(user=user, secret_sha256=_digest(secret), expires_at=now() + LINK_LIFETIME)
-        AuditEvent.record("sign_in_link.create", user=user, subject=user.username)
+        AuditEvent.record("sign_in_link.create", user=by, subject=user.username)
     return f"{base_url.rstrip('/')}/sign-in/{secret}"
 
 

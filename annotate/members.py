@@ -20,16 +20,16 @@ class Addition:
 
 
 @transaction.atomic
-def add(project: Project, name: str, role: str, *, by: User, base_url: str) -> Addition:
-    """Make the person of this name a member. A name without an account gets one."""
-    person = accounts.person(name)
+def add(project: Project, name: str, role: str, *, by: User | None, base_url: str) -> Addition:
+    """Make the person of this name a member. A name without an account gets one. `by` is None for the command line."""
+    person = accounts.person(name, by=by)
     if not person.is_active:
         raise MembershipRefused(f"The account of {name} is closed. An installation admin can open it again.")
     membership, is_new = Membership.objects.get_or_create(project=project, user=person, defaults={"role": role})
     if not is_new:
         raise MembershipRefused(f"{name} is a member already. Change the role in the list.")
     AuditEvent.record("member.add", user=by, project=project, subject=name, role=role)
-    link = accounts.sign_in_link(person, base_url) if may_open_account(by, person) else None
+    link = accounts.sign_in_link(person, base_url, by=by) if may_open_account(by, person) else None
     return Addition(membership, link)
 
 
@@ -59,12 +59,13 @@ def new_link(membership: Membership, *, by: User, base_url: str) -> str:
             f"{membership.user} also belongs to projects that are not yours. An installation admin can make the link."
         )
     AuditEvent.record("member.link", user=by, project=membership.project, subject=membership.user.username)
-    return accounts.sign_in_link(membership.user, base_url)
+    return accounts.sign_in_link(membership.user, base_url, by=by)
 
 
-def may_open_account(by: User, person: User) -> bool:
-    """May `by` hold a link that signs in as `person`? It must not reach further than `by` does already."""
-    if by.is_installation_admin:
+def may_open_account(by: User | None, person: User) -> bool:
+    """May `by` hold a link that signs in as `person`? It must not reach further than `by` does already. The command
+    line reaches everything."""
+    if by is None or by.is_installation_admin:
         return True
     own = Membership.objects.filter(user=by, role=Membership.Role.ADMIN).values("project")
     return not person.is_superuser and not person.memberships.exclude(project__in=own).exists()

@@ -18,7 +18,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 
 from annotate import imports
-from annotate.models import Guidelines, Membership, Project, User
+from annotate.models import AuditEvent, Guidelines, Membership, Project, User
 from training import lifecycle
 from training.models import Job, Policy
 
@@ -52,6 +52,7 @@ def make_project(user: User) -> bool:
     project = Project.objects.create(
         slug=SLUG, name="Everyday help", description="Questions, writing, code and summaries from everyday life."
     )
+    AuditEvent.record("project.create", project=project, subject=SLUG, purpose=project.purpose)
     Guidelines.objects.create(project=project, version=1, text=GUIDELINES, author=user)
     Membership.objects.create(project=project, user=user, role=Membership.Role.ADMIN)
     with PROMPTS.open("rb") as stream:

@@ -5,7 +5,7 @@ from django.core.management import CommandError, call_command
 from django.utils.timezone import now
 
 from annotate.accounts import find_link
-from annotate.models import Membership, Project, Snapshot, User
+from annotate.models import AuditEvent, Membership, Project, Snapshot, User
 from tests.factories import make_project, make_ranking, make_task, make_user
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +108,16 @@ def test_a_new_member_gets_a_link_alone_on_its_line(run):
     assert start == "Sign in once: http://127.0.0.1:8000/sign-in"
     assert find_link(secret, at=now()).user == User.objects.get(username="mia")
     assert Membership.objects.get().role == "reviewer"
+
+
+def test_what_the_command_line_does_is_put_down_to_nobody(run):
+    make_project("p")
+    run("add_member", "mia", "--project", "p", "--role", "reviewer")
+    run("sign_in_link", "mia")
+    actions = ["user.create", "member.add", "sign_in_link.create", "sign_in_link.create"]
+    rows = AuditEvent.objects.order_by("pk").values_list("action", "user", "subject")
+    assert list(rows) == [(action, None, "mia") for action in actions]
+    assert [user.username for user in User.objects.all()] == ["mia"]
 
 
 def test_a_member_is_not_added_twice(run):

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from annotate import members
-from annotate.models import Membership
+from annotate.models import AuditEvent, Membership
 from tests.factories import make_member, make_project, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,6 +34,15 @@ def test_two_admins_who_remove_each_other_leave_one():
         thread.join()
     assert project.memberships.filter(role="admin").count() == 1
     assert len(refused) == 1 and "only admin" in refused[0]
+
+
+def test_the_audit_names_who_added_the_person_and_made_the_link():
+    project = make_project()
+    ada = make_member(project, "admin")
+    added = members.add(project, "mia", "labeler", by=ada, base_url="")
+    members.new_link(added.membership, by=ada, base_url="")
+    rows = set(AuditEvent.objects.values_list("user", "subject"))
+    assert rows == {(ada.pk, "mia")} and AuditEvent.objects.count() == 5
 
 
 def test_somebody_who_was_removed_meanwhile_gets_no_role():

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 
 from annotate.accounts import first_admin
-from annotate.models import Project, Prompt
+from annotate.models import AuditEvent, Project, Prompt
 from config import demo
 from training.models import Job, Policy
 
@@ -22,6 +22,7 @@ def test_the_project_is_made_once_with_24_different_prompts():
     assert len({str(prompt.messages) for prompt in prompts}) == 24
     assert max(len(prompt.messages) for prompt in prompts) == 3
     assert Project.objects.get(slug="demo").current_guidelines().version == 1
+    assert AuditEvent.objects.get(action="project.create").subject == "demo"
 
 
 def test_with_the_policy_there_the_answers_are_asked_for_once():

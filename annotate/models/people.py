@@ -65,7 +65,7 @@ class Token(AbstractAuthToken):
 
 
 class AuditEvent(models.Model):
-    """What was done, by whom, to what. A database trigger refuses every change and deletion of a row."""
+    """What was done, by whom, to what. A database trigger refuses UPDATE and DELETE."""
 
     at = models.DateTimeField(default=now)
     user = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")

@@ -214,7 +214,7 @@ def undo(*, labeler: Labeler, now: datetime) -> Assignment:
     list(tasks.select_for_update(no_key=True).order_by("pk").values_list("pk"))
     for turn in held.values():
         _put_back(turn)
-    Withdrawal.objects.create(ranking=last, by=labeler.user, created_at=now)
+    Withdrawal.objects.create(ranking=last, created_at=now)
     undone.state = State.OPEN if not last.surplus or _take_slot(undone) else State.LAPSED
     undone.draft = {"ranks": dict(zip(_answer_ids(_task_id(undone)), last.ranks, strict=True))}
     undone.lease_until, undone.finished_at = _lease(now), None

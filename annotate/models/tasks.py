@@ -204,7 +204,9 @@ class Ranking(models.Model):
 
 
 class Withdrawal(models.Model):
-    """Takes a ranking back, and says who did it and when. The ranking stays as it was."""
+    """Takes a ranking back, and says when. The ranking stays as it was.
+
+    `by` is empty where the labeler did it: the person would stand beside the pseudonym, and could not be forgotten."""
 
     ranking = models.OneToOneField(Ranking, on_delete=models.CASCADE, related_name="withdrawal")
     by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")

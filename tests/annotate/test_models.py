@@ -6,6 +6,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils.timezone import now
 
+from annotate import assignment
 from annotate.models import (
     Answer,
     Assignment,
@@ -209,6 +210,12 @@ def test_forgetting_a_person_leaves_the_rankings():
     ranking.labeler.user.delete()
     labeler = Ranking.objects.get().labeler
     assert labeler.user is None and labeler.pseudonym == ranking.labeler.pseudonym
+
+
+def test_no_undo_keeps_the_person_beside_the_pseudonym():
+    ranking = make_ranking()
+    assignment.undo(labeler=ranking.labeler, now=now())
+    assert Withdrawal.objects.get(ranking=ranking).by is None
 
 
 def test_a_version_of_the_guidelines_has_one_text():

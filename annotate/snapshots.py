@@ -28,7 +28,7 @@ class SnapshotRefused(ValueError):
 
 
 class SnapshotDamaged(ValueError):
-    """The file is gone, or is not what its name says."""
+    """The file is gone, cannot be read, or is not what its name says."""
 
 
 class TooFewConversations(ValueError):
@@ -106,16 +106,16 @@ def verify(snapshot: Snapshot) -> Path:
             found = hashlib.file_digest(content, "sha256").hexdigest()
     except FileNotFoundError as problem:
         raise SnapshotDamaged(f"The file of {snapshot} is gone: {path}. Bring it back from a backup.") from problem
+    except OSError as problem:
+        raise SnapshotDamaged(f"The file of {snapshot} cannot be read: {path}: {problem.strerror}.") from problem
     if found != snapshot.sha256:
         raise SnapshotDamaged(f"The file of {snapshot} was changed: {path}. Bring it back from a backup.")
     return path
 
 
 def read(snapshot: Snapshot) -> Iterator[Row]:
-    """The rows, after the whole file was verified."""
-    with verify(snapshot).open(encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)
+    """The rows. The whole file is verified first, by this call, before a row is asked for. Raises SnapshotDamaged."""
+    return _rows(verify(snapshot))
 
 
 def split(rows: Iterable[Row], *, seed: int, heldout_share: float) -> tuple[list[Row], list[Row]]:
@@ -222,6 +222,12 @@ def _nothing(project: Project, kind: str, left_out: int) -> str:
     if left_out:
         return f"All {left_out} {kind} of {project} belong to test prompts, which never enter training."
     return f"{project} has no {kind} yet: there is nothing to freeze."
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)
 
 
 def _write(rows: Iterable[Row]) -> tuple[str, int]:

@@ -166,7 +166,7 @@ def test_a_changed_file_is_not_read(project):
     path = snapshots.path_of(snapshot)
     path.write_bytes(path.read_bytes().replace(b"good", b"evil"))
     with pytest.raises(snapshots.SnapshotDamaged, match="was changed"):
-        next(snapshots.read(snapshot))
+        snapshots.read(snapshot)
 
 
 def test_a_missing_file_is_said(project):
@@ -175,6 +175,16 @@ def test_a_missing_file_is_said(project):
     snapshots.path_of(snapshot).unlink()
     with pytest.raises(snapshots.SnapshotDamaged, match="is gone"):
         snapshots.verify(snapshot)
+
+
+def test_a_file_that_cannot_be_read_is_said(project):
+    ranked(project)
+    snapshot = snapshots.freeze(project=project)
+    path = snapshots.path_of(snapshot)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(snapshots.SnapshotDamaged, match="cannot be read: .*: Is a directory"):
+        snapshots.read(snapshot)
 
 
 def test_a_snapshot_is_found_by_the_start_of_its_hash(project):

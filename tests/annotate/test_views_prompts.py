@@ -146,10 +146,17 @@ def test_a_prompt_shows_its_turns_and_answers_inert(client, project, enter):
 def test_only_a_researcher_sees_where_answers_come_from(client, project, enter):
     prompt = make_prompt(project)
     make_answers(prompt, batch=make_batch(project, "secret-policy"))
+    prompt.answers.update(finish_reason="length", logprob=-12.5, seed=77)
+    telling = {b"secret-policy", b"ended by length", b"log-probability -12.5", b"seed 77"}
+
+    def told():
+        page = get(client, "prompt", prompt.pk).content
+        return {word for word in telling if word in page}
+
     enter("reviewer")
-    assert b"secret-policy" not in get(client, "prompt", prompt.pk).content
+    assert told() == set()
     enter("researcher")
-    assert b"secret-policy" in get(client, "prompt", prompt.pk).content
+    assert told() == telling
 
 
 def test_a_prompt_with_many_rankings_costs_the_same(client, project, enter, django_assert_max_num_queries):

@@ -1,4 +1,4 @@
-"""What templates of every page need: links that know where they are, addresses that keep their query."""
+"""What templates of every page need: links that know where they are, and what kind of field a field is."""
 
 from typing import Any
 
@@ -18,17 +18,6 @@ def nav_link(context: template.Context, name: str, label: str) -> dict[str, Any]
         return {"href": ""}
     path = context["request"].path
     return {"href": href, "label": label, "current": path == href or (href != "/" and path.startswith(href))}
-
-
-@register.simple_tag(takes_context=True)
-def with_query(context: template.Context, **changes: object) -> str:
-    """This page's query string with some values changed; None takes one away."""
-    query = context["request"].GET.copy()
-    for name, value in changes.items():
-        query.pop(name, None)
-        if value is not None:
-            query[name] = str(value)
-    return f"?{query.urlencode()}"
 
 
 @register.filter

@@ -3,7 +3,7 @@
 `ranks` gives each answer, by its id or its place, a rank: 1 is best, equal ranks are a tie, and the next rank counts
 all the answers before it (competition style: 1, 2, 2, 4)."""
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple, TypeVar
 
@@ -46,20 +46,8 @@ def check(ranks: Mapping[A, int], answers: Collection[A] | None = None) -> Mappi
     return ranks
 
 
-def from_groups(groups: Sequence[Sequence[A]]) -> dict[A, int]:
-    """Best group first, a tie within a group: [[a], [b, c], [d]] is a 1, b 2, c 2, d 4. Empty groups do not count."""
-    ranks: dict[A, int] = {}
-    for group in groups:
-        rank = len(ranks) + 1
-        for answer in group:
-            if answer in ranks:
-                raise InvalidRanking("An answer stands in two places. Give each answer one place.")
-            ranks[answer] = rank
-    return ranks
-
-
 def to_groups(ranks: Mapping[A, int]) -> list[list[A]]:
-    """The inverse of from_groups. Within a tie the order of `ranks` stays."""
+    """Best first, ties together: 1, 2, 2, 4 is [[a], [b, c], [d]]. In a group the order of `ranks` stays."""
     return [[answer for answer in ranks if ranks[answer] == rank] for rank in sorted(set(ranks.values()))]
 
 

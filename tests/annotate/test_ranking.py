@@ -10,7 +10,6 @@ from annotate.ranking import (
     check,
     comparisons,
     from_any_ranks,
-    from_groups,
     last_said,
     to_groups,
 )
@@ -22,17 +21,13 @@ answer_groups = st.permutations(range(6)).flatmap(
 )
 
 
-def test_groups_become_competition_ranks():
-    assert from_groups([["a"], ["b", "c"], ["d"]]) == {"a": 1, "b": 2, "c": 2, "d": 4}
+def ranks_of(groups):
+    """Competition ranks of groups, best first."""
+    return from_any_ranks({answer: place for place, group in enumerate(groups) for answer in group})
 
 
-def test_empty_groups_do_not_count():
-    assert from_groups([[], ["a"], [], ["b"]]) == {"a": 1, "b": 2}
-
-
-def test_an_answer_in_two_groups_is_refused():
-    with pytest.raises(InvalidRanking, match="two places"):
-        from_groups([["a"], ["b", "a"]])
+def test_ranks_become_groups_best_first_with_ties_together():
+    assert to_groups({"d": 4, "b": 2, "a": 1, "c": 2}) == [["a"], ["b", "c"], ["d"]]
 
 
 def test_three_ranks_with_a_tie_imply_three_comparisons():
@@ -94,13 +89,13 @@ def test_the_last_verdict_on_a_pair_stands_and_a_tie_is_in_order():
 
 @given(answer_groups)
 def test_groups_and_ranks_are_inverse(groups):
-    ranks = from_groups(groups)
+    ranks = ranks_of(groups)
     assert check(ranks, range(6)) and to_groups(ranks) == [list(group) for group in groups]
 
 
 @given(answer_groups)
 def test_every_pair_is_compared_once_and_as_ranked(groups):
-    ranks = from_groups(groups)
+    ranks = ranks_of(groups)
     pairs = comparisons(ranks)
     assert {frozenset(pair[:2]) for pair in pairs} == {frozenset(pair) for pair in combinations(range(6), 2)}
     assert all(

@@ -18,7 +18,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-VERSION = "1"
+VERSION = "2"
 """Part of the cache's key: raise it with every change to what is rendered."""
 
 LIMIT_BYTES = 32 * 1024
@@ -67,10 +67,19 @@ def _block(_: RendererHTML, tokens: Sequence[Token], index: int, options: Option
     return f"<pre><code>{_visible(escape(tokens[index].content))}</code></pre>\n"
 
 
+def _cell(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    """Its alignment as an attribute: as the style that markdown-it writes, no page may show it."""
+    style = str(tokens[index].attrs.pop("style", ""))
+    if style:
+        tokens[index].attrSet("align", style.removeprefix("text-align:"))
+    return renderer.renderToken(tokens, index, options, env)
+
+
 # A single line break stays one: models and people write lists, verses and addresses with it.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False, "linkify": False, "breaks": True})
 _MARKDOWN.enable(["table", "strikethrough"]).disable("image")
-for _token, _rule in {"text": _text, "code_inline": _code, "code_block": _block, "fence": _block}.items():
+_RULES = {"text": _text, "code_inline": _code, "code_block": _block, "fence": _block}
+for _token, _rule in (_RULES | {"th_open": _cell, "td_open": _cell}).items():
     _MARKDOWN.add_render_rule(_token, _rule)
 
 

@@ -96,6 +96,12 @@ def test_markdown_becomes_structure():
         assert piece in html
 
 
+def test_a_table_keeps_its_alignment():
+    html = rendering.markdown("| a | b | c |\n|:-:|--:|---|\n| 1 | 2 | 3 |")
+    for piece in ('<th align="center">a</th>', '<td align="right">2</td>', "<td>3</td>"):
+        assert piece in html
+
+
 def test_a_single_line_break_is_kept():
     assert "one<br>" in rendering.markdown("one\ntwo")
 

@@ -71,6 +71,14 @@ def test_a_researcher_sees_running_jobs_the_latest_model_and_the_next_step(proje
     assert "Import prompts" in text
 
 
+def test_who_has_no_password_is_told_so_until_one_is_set(project):
+    user = factories.make_member(project)
+    assert "You have no password yet" in page(user)[1]
+    user.set_password("a long enough secret")
+    user.save()
+    assert "You have no password yet" not in page(user)[1]
+
+
 def test_other_peoples_projects_are_not_on_the_page(project):
     stranger = factories.make_member(factories.make_project(name="Elsewhere"), "admin")
     text = page(stranger)[1]

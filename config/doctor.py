@@ -4,7 +4,6 @@ import fcntl
 import os
 import re
 import shutil
-import socket
 import stat
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from config import embedded, health
+from config.address import Address, NoAddress
 from config.processes import ServiceFailed
 from rewards.models import RewardModel
 from training import folders
@@ -163,17 +163,17 @@ def workers() -> str:
 
 def port() -> str:
     """Free, or ours already."""
-    host, number = os.environ.get("BIND") or "127.0.0.1", int(os.environ.get("PORT") or 8000)
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, number))
-        except OSError as problem:
-            if _quickstart_serves(number):
-                return f"Plackett serves on {host}:{number}"
-            remedy = "Stop what listens there, or choose another with PORT."
-            raise Poor(f"{host}:{number} cannot be had: {problem.strerror}.", remedy) from problem
-    return f"{host}:{number} is free"
+    try:
+        address = Address.told()
+        address.try_out()
+    except NoAddress as problem:
+        raise Ill(str(problem), "Set PORT, or unset it for 8000.") from None
+    except OSError as problem:
+        if _quickstart_serves(address.port):
+            return f"Plackett serves on {address}"
+        remedy = "Stop what listens there, or choose another with PORT."
+        raise Poor(f"{address} cannot be had: {problem.strerror}.", remedy) from problem
+    return f"{address} is free"
 
 
 def _quickstart_serves(number: int) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from config import embedded
+from config import address, embedded
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = embedded.home()
@@ -30,7 +30,7 @@ def env_int(name: str, default: int, *, least: int = 1) -> int:
 
 DEBUG = env_bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or embedded.secret_key()
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=address.own_hosts())
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 BEHIND_TLS = env_bool("BEHIND_TLS", False)
 

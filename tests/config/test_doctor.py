@@ -50,6 +50,13 @@ def test_a_taken_port_is_a_warning(monkeypatch):
     assert doctor.port().endswith("is free")
 
 
+def test_a_port_that_is_none_is_a_failure_with_the_remedy(monkeypatch):
+    monkeypatch.setenv("PORT", "abc")
+    with pytest.raises(doctor.Ill, match="PORT='abc': write a number") as caught:
+        doctor.port()
+    assert caught.value.remedy == "Set PORT, or unset it for 8000."
+
+
 @pytest.mark.django_db
 def test_a_policy_without_its_folder_is_a_failure():
     assert doctor.models() == "0 whole"

@@ -26,12 +26,13 @@ CHILDREN = ("web", "worker-jobs", "worker-light")
 class Quickstart:
     """One quickstart in a terminal, which is a file here."""
 
-    def __init__(self, home: Path, port: int) -> None:
+    def __init__(self, home: Path, port: int, bind: str = "127.0.0.1") -> None:
         self.home, self.port, self.screen = home, port, home / "screen"
+        self.host = f"[{bind}]" if ":" in bind else bind
         with self.screen.open("w") as screen:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "quickstart", "--no-demo"], cwd=ROOT, stdout=screen, stderr=screen,
-                env={**os.environ, "PLACKETT_HOME": str(home), "PORT": str(port), "BIND": "127.0.0.1"},
+                env={**os.environ, "PLACKETT_HOME": str(home), "PORT": str(port), "BIND": bind},
                 start_new_session=True,
             )  # fmt: skip
 
@@ -51,7 +52,7 @@ class Quickstart:
 
     def get(self, path: str) -> tuple[int | None, bytes]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{self.host}:{self.port}{path}", timeout=5) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as answer:
             return answer.code, b""
@@ -112,6 +113,25 @@ def test_it_serves_a_page_and_a_link_and_leaves_nothing_behind_when_asked_to_end
     assert quickstart.end(signal.SIGTERM) == 0
     assert not [process for process in everything if process.alive()]
     assert quickstart.get("/livez")[0] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bind", ["127.0.0.2", "::1"])
+def test_it_serves_on_the_address_it_is_bound_to_and_links_to_it(home, port, bind):
+    with socket.socket(socket.AF_INET6 if ":" in bind else socket.AF_INET) as probe:
+        try:
+            probe.bind((bind, 0))
+        except OSError:
+            pytest.skip(f"this machine has no {bind}")
+    bound = Quickstart(home, port, bind)
+    try:
+        bound.wait()
+        link = re.search(r"^Sign in once: (http://\S+?)(/sign-in/\S+)$", bound.says(), flags=re.MULTILINE)
+        assert link and link[1] == f"http://{bound.host}:{port}"
+        assert bound.get(link[2])[0] == 200
+        assert "does not answer" not in bound.says()
+    finally:
+        bound.end(signal.SIGTERM)
 
 
 @pytest.mark.slow

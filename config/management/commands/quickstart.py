@@ -5,7 +5,6 @@ import fcntl
 import http.client
 import os
 import signal
-import socket
 import sys
 import time
 from argparse import ArgumentParser
@@ -19,7 +18,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from annotate.accounts import first_admin, sign_in_link
+from annotate.management.arguments import own_address
 from config import demo, embedded, supervision
+from config.address import Address, NoAddress
 from config.processes import ServiceFailed, wait_until
 from config.supervision import Child
 
@@ -38,12 +39,12 @@ class Command(BaseCommand):
     def handle(self, *, no_demo: bool, **options: Any) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _stop)
-        self.host, self.port = _address()
-        self.base_url = f"http://{_reachable(self.host)}:{self.port}"
+        address = _address()
+        self.base_url = own_address()
         with _alone(settings.HOME / "run" / "quickstart.lock", self.base_url):
-            self.children = _children(self.host, self.port, with_demo=not no_demo)
+            self.children = _children(address, with_demo=not no_demo)
             supervision.stop(self.children)  # what a killed quickstart left behind
-            _check_port(self.host, self.port)
+            _try_out(address)
             try:
                 self.prepare(with_demo=not no_demo)
                 self.run()
@@ -102,7 +103,7 @@ class Command(BaseCommand):
         embedded.leave()
 
     def answers(self) -> bool:
-        connection = http.client.HTTPConnection(_reachable(self.host), self.port, timeout=5)
+        connection = http.client.HTTPConnection(self.base_url.removeprefix("http://"), timeout=5)
         try:
             connection.request("GET", "/livez")
             return connection.getresponse().status == 200
@@ -117,7 +118,7 @@ class Command(BaseCommand):
             self.stdout.flush()
 
 
-def _children(host: str, port: int, *, with_demo: bool) -> list[Child]:
+def _children(address: Address, *, with_demo: bool) -> list[Child]:
     """In the order in which they start."""
 
     def child(name: str, *command: str | Path, patience: float, log: bool = True, once: bool = False) -> Child:
@@ -131,7 +132,7 @@ def _children(host: str, port: int, *, with_demo: bool) -> list[Child]:
 
     web = child(
         "web",
-        *(PROGRAMS / "gunicorn", "config.wsgi:application", "--bind", _bind(host, port), "--no-control-socket"),
+        *(PROGRAMS / "gunicorn", "config.wsgi:application", "--bind", str(address), "--no-control-socket"),
         *("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--timeout", "60"),
         *("--max-requests", "2000", "--max-requests-jitter", "200", "--graceful-timeout", "15"),
         patience=WEB_PATIENCE,
@@ -140,33 +141,21 @@ def _children(host: str, port: int, *, with_demo: bool) -> list[Child]:
     return [web, worker("jobs"), worker("light"), *([demo_answers] if with_demo else [])]
 
 
-def _address() -> tuple[str, int]:
-    """Where to listen, from BIND and PORT."""
-    port = os.environ.get("PORT") or "8000"
-    if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise CommandError(f"PORT={port!r}: write a number between 1 and 65535.")
-    return os.environ.get("BIND") or "127.0.0.1", int(port)
+def _address() -> Address:
+    try:
+        return Address.told()
+    except NoAddress as problem:
+        raise CommandError(str(problem)) from None
 
 
-def _bind(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _reachable(host: str) -> str:
-    """An address under which this machine finds itself."""
-    return "127.0.0.1" if host in ("0.0.0.0", "::", "") else host  # noqa: S104  compared, not bound
-
-
-def _check_port(host: str, port: int) -> None:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as problem:
-            raise CommandError(
-                f"Plackett cannot listen on {_bind(host, port)}: {problem.strerror}. "
-                f"Stop the program that does, or choose another port: PORT={port + 1} make demo"
-            ) from problem
+def _try_out(address: Address) -> None:
+    try:
+        address.try_out()
+    except OSError as problem:
+        raise CommandError(
+            f"Plackett cannot listen on {address}: {problem.strerror}. "
+            f"Stop the program that does, or choose another port: PORT={address.port + 1} make demo"
+        ) from problem
 
 
 @contextlib.contextmanager

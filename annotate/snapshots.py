@@ -88,13 +88,18 @@ def path_of(snapshot: Snapshot) -> Path:
     return _folder() / f"{snapshot.sha256}.jsonl"
 
 
-def find(sha256: str) -> Snapshot:
-    """By its hash, or the first eight characters or more of it. Raises NoSuchSnapshot."""
+def find(sha256: str, *, project: Project | None = None, purpose: str = "") -> Snapshot:
+    """By its hash, or the first eight characters or more of it. Raises NoSuchSnapshot.
+
+    The same content may be frozen in two projects or for both purposes: name those that matter."""
     if len(sha256) < SHORTEST_HASH:
         raise NoSuchSnapshot(f"{sha256!r} is too short: give at least {SHORTEST_HASH} characters of the hash.")
-    found = Snapshot.objects.select_related("project").filter(sha256__startswith=sha256).order_by("pk")
+    rows = Snapshot.objects.filter(project=project) if project else Snapshot.objects.all()
+    rows = rows.filter(purpose=purpose) if purpose else rows
+    found = rows.select_related("project").filter(sha256__startswith=sha256).order_by("pk")
     if len({snapshot.sha256 for snapshot in found}) != 1:
-        raise NoSuchSnapshot(f"{'Several snapshots start' if found else 'No snapshot starts'} with {sha256}.")
+        wanted = f" for {purpose}" if purpose else ""
+        raise NoSuchSnapshot(f"{'Several snapshots start' if found else f'No snapshot{wanted} starts'} with {sha256}.")
     return found[0]
 
 

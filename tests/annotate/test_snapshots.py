@@ -196,6 +196,18 @@ def test_a_snapshot_is_found_by_the_start_of_its_hash(project):
             snapshots.find(wrong)
 
 
+def test_the_same_content_frozen_for_both_purposes_is_told_apart(project):
+    ranked(project)
+    for_testing = snapshots.freeze(project=project, purpose="testing")
+    for_training = snapshots.freeze(project=project)
+    assert for_testing.sha256 == for_training.sha256
+    assert snapshots.find(for_training.sha256, project=project, purpose="training") == for_training
+    assert snapshots.find(for_training.sha256, project=project, purpose="testing") == for_testing
+    for_training.delete()
+    with pytest.raises(snapshots.NoSuchSnapshot, match="No snapshot for training starts"):
+        snapshots.find(for_testing.sha256, project=project, purpose="training")
+
+
 @contextmanager
 def no_file_beyond(size):
     """What a full disk does to a writer, for this process."""

@@ -67,6 +67,30 @@ def test_launch_job_says_what_it_does_not_understand(pair, sentence) -> None:
     assert not Job.objects.exists()
 
 
+def test_launch_job_never_takes_the_id_of_a_snapshot_for_the_start_of_a_hash() -> None:
+    project = factories.make_project("cheer")
+    make_policy()
+    snapshot = make_snapshot(project)
+    other = make_snapshot(project, 41, sha256=f"{snapshot.pk}{'a' * 63}"[:64])
+    words = ("launch_job", "reward", "--project", "cheer", "--set", "policy=tiny", "name=taste")
+    typed(*words, f"snapshot={snapshot.pk}")
+    assert Job.objects.get().inputs["snapshot"] == snapshot.pk
+    with pytest.raises(CommandError, match="too short: give at least 8 characters"):
+        typed(*words, f"snapshot={other.sha256[:7]}")
+
+
+def test_launch_job_takes_the_snapshot_for_training_of_two_with_the_same_content() -> None:
+    project = factories.make_project("cheer")
+    make_policy()
+    make_snapshot(project, purpose="testing")
+    snapshot = make_snapshot(project)
+    typed(
+        "launch_job", "reward", "--project", "cheer",
+        "--set", "policy=tiny", "name=taste", f"snapshot={snapshot.sha256[:8]}",
+    )  # fmt: skip
+    assert Job.objects.get().inputs["snapshot"] == snapshot.pk
+
+
 def test_launch_job_names_the_projects_that_there_are() -> None:
     factories.make_project("here")
     with pytest.raises(CommandError, match="There is no project 'there'; there are here"):

@@ -5,7 +5,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import QuerySet
 
+from annotate import snapshots
+from annotate.management.arguments import project_named
 from annotate.models import AnswerBatch, Project, Snapshot
 from rewards.models import RewardModel
 from rewards.specs import InvalidSpec, describe
@@ -27,7 +30,7 @@ class Command(BaseCommand):
     def handle(
         self, *args: Any, kind: str, project: str | None, pairs: list[str], priority: int, **options: Any
     ) -> None:
-        home = _project(project)
+        home = project_named(project) if project is not None else None
         settings, inputs = split(kind, [_pair(pair) for pair in pairs], home)
         try:
             job = lifecycle.launch(
@@ -51,19 +54,6 @@ def split(kind: str, pairs: list[tuple[str, str]], project: Project | None) -> t
     )
 
 
-def _project(slug: str | None) -> Project | None:
-    if slug is None:
-        return None
-    project = Project.objects.filter(slug=slug).first()
-    if project is None:
-        raise CommandError(f"There is no project {slug!r}; there are {', '.join(_slugs()) or 'none'}.")
-    return project
-
-
-def _slugs() -> list[str]:
-    return list(Project.objects.order_by("slug").values_list("slug", flat=True)[:20])
-
-
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not equals:
@@ -80,10 +70,11 @@ def _value(text: str) -> Any:
 
 
 def _row_or_value(key: str, text: str, project: Project | None) -> Any:
-    named = {
+    if key == "snapshot":
+        return _snapshot(text, project)
+    named: dict[str, QuerySet[Any]] = {
         "policy": Policy.objects.filter(name=text),
         "reward_model": RewardModel.objects.filter(project=project, name=text),
-        "snapshot": Snapshot.objects.filter(project=project, sha256__startswith=text),
         "batch": AnswerBatch.objects.filter(project=project, name=text),
     }
     if key in ("name", "description", "source", "split"):
@@ -98,3 +89,13 @@ def _row_or_value(key: str, text: str, project: Project | None) -> Any:
     if not text.isdecimal():
         raise CommandError(f"There is no {key.replace('_', ' ')} {text!r} here.")
     return int(text)
+
+
+def _snapshot(text: str, project: Project | None) -> int:
+    """By its hash, or by its id: too short a word to be taken for a hash."""
+    try:
+        return snapshots.find(text, project=project, purpose=Snapshot.Purpose.TRAINING).pk
+    except snapshots.NoSuchSnapshot as problem:
+        if text.isdecimal():
+            return int(text)
+        raise CommandError(str(problem)) from None

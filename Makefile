@@ -16,10 +16,10 @@ TESTS ?= tests
 demo: $(VENV)/.installed
 	@exec $(BIN)/python manage.py quickstart
 
-test: $(VENV)/.installed-dev chromium
+test: chromium $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m "not slow" $(TESTS)
 
-test-slow: $(VENV)/.installed-dev chromium
+test-slow: chromium $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m slow --timeout 900 $(TESTS)
 
 bench: $(VENV)/.installed-dev

@@ -1,0 +1,25 @@
+"""The Makefile on a machine that lacks something."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("target", ["test", "test-slow"])
+def test_without_chromium_the_tests_stop_before_anything_is_installed(tmp_path, target):
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("there is no make here")
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/id").symlink_to(shutil.which("id"))
+    environment = {**os.environ, "PATH": str(tmp_path / "bin"), "MAKEFLAGS": ""}
+    done = subprocess.run([make, target], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "Run this once: sudo apt-get install -y chromium" in done.stderr
+    assert done.returncode == 2
+    assert not (tmp_path / ".venv").exists()

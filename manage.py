@@ -15,7 +15,6 @@ WITHOUT_SERVICES = {
     "help",
     "makemessages",
     "quickstart",
-    "spectacular",
     "version",
 }
 """Commands that do not ask the database, or that look after the services themselves."""

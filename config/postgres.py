@@ -150,7 +150,7 @@ def _account(home: Path) -> Account:
         if link.exists():
             raise ServiceFailed(
                 f"The cluster in {link} needs a user namespace to run for root, and none is to be had here. Start "
-                "it where it was made, save it with `manage.py backup`, and restore it here under a new PLACKETT_HOME."
+                "it where it was made, save its database with `pg_dump`, and restore that under a new PLACKETT_HOME."
             )
         folder = OUTSIDE / hashlib.sha256(str(home).encode()).hexdigest()[:16]
         _make_place(folder, user)
@@ -190,7 +190,7 @@ def _programs(wanted: str | None, account: Account) -> Path:
         )
     raise ServiceFailed(
         f"The cluster was made by Postgres {wanted}, and here is only {', '.join(found)}. Install Postgres {wanted} "
-        f"(Debian: `apt-get install postgresql-{wanted}`), save the cluster with `manage.py backup`, and restore it "
+        f"(Debian: `apt-get install postgresql-{wanted}`), save the database with its `pg_dump`, and restore that "
         "under a new PLACKETT_HOME."
     )
 

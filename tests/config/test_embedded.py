@@ -175,7 +175,7 @@ def test_a_set_up_that_was_killed_half_way_is_begun_again(home):
 def test_a_cluster_of_another_version_is_refused_and_left_as_it_is(home):
     (home / "postgres").mkdir()
     (home / "postgres/PG_VERSION").write_text("9\n")
-    with pytest.raises(ServiceFailed, match=r"made by Postgres 9, and here is only .*manage.py backup"):
+    with pytest.raises(ServiceFailed, match=r"made by Postgres 9, and here is only .*with its `pg_dump`"):
         embedded.ensure()
     assert [file.name for file in (home / "postgres").iterdir()] == ["PG_VERSION"]
 

@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from django.core.management import get_commands
+
 from config import postgres
+from manage import WITHOUT_SERVICES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,6 +29,10 @@ def test_a_command_without_the_database_starts_nothing(fresh_home):
     assert manage("help").returncode == 0
     assert manage("migrate", "--help").returncode == 0
     assert not (Path(fresh_home) / "postgres").exists()
+
+
+def test_every_command_that_starts_nothing_is_there():
+    assert sorted(WITHOUT_SERVICES - {*get_commands(), "help", "version"}) == []
 
 
 def test_a_service_that_cannot_start_is_said_in_a_sentence(fresh_home):

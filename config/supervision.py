@@ -25,7 +25,7 @@ class Child:
 
     name: str
     command: Sequence[str | Path]
-    record: Path
+    pid_file: Path
     log: Path | None = None
     """None: it speaks in our terminal."""
     patience: float = 20.0
@@ -46,7 +46,7 @@ class Child:
         self.due_at = 0.0
         identity = Process.running(self.process.pid)
         if identity is not None:
-            identity.save(self.record)
+            identity.save(self.pid_file)
 
     def tend(self) -> str | None:
         """Look after it once: start it if it is due. Returns what there is to say, if anything."""
@@ -71,16 +71,16 @@ class Child:
 
     def ask_to_end(self) -> None:
         """Ours, or one that a killed quickstart left behind."""
-        running = Process.load(self.record)
+        running = Process.load(self.pid_file)
         if running is not None:
             running.send(signal.SIGTERM)
 
     def end(self) -> None:
         """Wait for it to end, and kill it and what it started if it takes too long."""
-        running = Process.load(self.record)
+        running = Process.load(self.pid_file)
         if running is not None:
             running.end(patience=self.patience)
-        self.record.unlink(missing_ok=True)
+        self.pid_file.unlink(missing_ok=True)
 
 
 def stop(children: Iterable[Child]) -> None:

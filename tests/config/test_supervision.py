@@ -17,7 +17,7 @@ def child(tmp_path: Path):
     made: list[Child] = []
 
     def make(*command: str, **options) -> Child:
-        made.append(Child("it", command, record=tmp_path / "it.process", log=tmp_path / "it.log", **options))
+        made.append(Child("it", command, pid_file=tmp_path / "it.process", log=tmp_path / "it.log", **options))
         return made[-1]
 
     yield make
@@ -62,19 +62,19 @@ def test_a_child_that_runs_once_is_left_alone_when_it_has_ended_but_not_when_it_
     assert "starts again" in it.tend()
 
 
-def test_the_record_of_a_child_lets_another_supervisor_end_it(child):
+def test_the_pid_file_of_a_child_lets_another_supervisor_end_it(child):
     it = child("sleep", "60")
     it.start()
     another = child("sleep", "60")
     supervision.stop([another])
     assert it.process.wait(5) == -signal.SIGTERM
-    assert not it.record.exists()
+    assert not it.pid_file.exists()
 
 
-def test_a_record_whose_number_went_to_a_stranger_harms_nobody(child):
+def test_a_pid_file_whose_number_went_to_a_stranger_harms_nobody(child):
     stranger = subprocess.Popen(["sleep", "60"])
     it = child("sleep", "60")
-    it.record.write_text(f"{stranger.pid} {Process.running(stranger.pid).started - 1}\n")
+    it.pid_file.write_text(f"{stranger.pid} {Process.running(stranger.pid).started - 1}\n")
     supervision.stop([it])
     assert stranger.poll() is None
     stranger.kill()

@@ -122,9 +122,9 @@ def _children(address: Address, *, with_demo: bool) -> list[Child]:
     """In the order in which they start."""
 
     def child(name: str, *command: str | Path, patience: float, log: bool = True, once: bool = False) -> Child:
-        record = settings.HOME / "run" / f"{name}.process"
+        pid_file = settings.HOME / "run" / f"{name}.process"
         file = settings.HOME / "logs" / f"{name}.log" if log else None
-        return Child(name, command, record=record, log=file, patience=patience, once=once)
+        return Child(name, command, pid_file=pid_file, log=file, patience=patience, once=once)
 
     def worker(queue: str) -> Child:
         celery = (PROGRAMS / "celery", "-A", "config", "worker", "-Q", queue, "-c", "1", "-n", f"{queue}@%h")

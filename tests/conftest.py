@@ -10,8 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
-HOME = tempfile.mkdtemp(prefix="plackett-test-")
-os.environ["PLACKETT_HOME"] = HOME
+from tests import homes
+
+homes.remove_abandoned()
+HOME = homes.make()
+os.environ["PLACKETT_HOME"] = str(HOME)
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 
 import django  # noqa: E402
@@ -24,7 +27,7 @@ django.setup()
 
 def pytest_unconfigure() -> None:
     embedded.leave()
-    shutil.rmtree(HOME, ignore_errors=True)
+    homes.remove(HOME)
 
 
 @pytest.fixture

@@ -8,6 +8,12 @@
     return [...table.tHead.rows[0].cells].map((_, column) => rows.map((row) => (Number.isFinite(row[column]) ? row[column] : null)));
   }
 
+  // Tiny numbers, such as a learning rate, as powers of ten: in three decimals they would all read 0.
+  function label(number) {
+    const tiny = number !== 0 && Math.abs(number) < 0.001;
+    return tiny ? Number(number.toPrecision(3)).toExponential() : number.toLocaleString("en", { maximumSignificantDigits: 6 });
+  }
+
   function options(plot, table) {
     const style = getComputedStyle(plot);
     const colour = style.color;
@@ -22,7 +28,7 @@
       cursor: { y: false },
       legend: { show: false },
       scales: { x: { time: false } },
-      axes: [axis, { ...axis, size: 48 }],
+      axes: [axis, { ...axis, size: 48, values: (_, numbers) => numbers.map(label) }],
       series: headings.map((label, index) =>
         index ? { label, stroke: colour, width: 2, dash: dashes[(index - 1) % 3], spanGaps: true, points: { show: false } } : { label },
       ),

@@ -42,6 +42,24 @@ def test_a_running_job_is_followed_and_what_was_opened_stays_open(page, job):
     expect(figure.locator("canvas")).to_be_visible()
 
 
+def test_the_axis_of_a_tiny_learning_rate_tells_its_numbers_apart(page, project):
+    job = make_job(project, kind="reward", state="running")
+    values = (0, 1e-5, 2.5e-5, 4e-5)
+    Metric.objects.bulk_create(
+        Metric(job=job, name="learning_rate", step=n, value=value, attempt=1) for n, value in enumerate(values)
+    )
+    page.add_init_script("""
+        const [write, written] = [CanvasRenderingContext2D.prototype.fillText, (window.written = [])];
+        CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+            written.push(text);
+            return write.call(this, text, ...rest);
+        };
+    """)
+    page.goto(f"/jobs/{job.pk}")
+    expect(page.locator("#curve-learning_rate canvas")).to_be_visible()
+    page.wait_for_function("['2e-5', '4e-5'].every((label) => window.written.includes(label))")
+
+
 def test_a_finished_job_is_asked_for_no_more(page, job):
     page.goto(f"/jobs/{job.pk}")
     Job.objects.filter(pk=job.pk).update(state="succeeded", finished_at=now())

@@ -36,6 +36,12 @@ def allows(user: User, project: Project, role: str) -> bool:
     return found is not None and at_least(found, role)
 
 
+def researches(user: User) -> bool:
+    """Whether the person is a researcher, or more, of any project."""
+    roles = ROLES[ROLES.index(Membership.Role.RESEARCHER) :]
+    return user.is_installation_admin or user.memberships.filter(role__in=roles).exists()
+
+
 def project_role(wanted: str) -> Callable[[ProjectView], ProjectView]:
     """Guard a view `(request, slug, ...)`, and give it `request.project` and `request.role`.
 

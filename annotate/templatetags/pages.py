@@ -6,6 +6,9 @@ from django import template
 from django.forms import BoundField, CheckboxInput
 from django.urls import NoReverseMatch, reverse
 
+from annotate.models import Membership
+from annotate.roles import at_least, researches
+
 register = template.Library()
 
 
@@ -18,6 +21,14 @@ def nav_link(context: template.Context, name: str, label: str) -> dict[str, Any]
         return {"href": ""}
     path = context["request"].path
     return {"href": href, "label": label, "current": path == href or (href != "/" and path.startswith(href))}
+
+
+@register.simple_tag(takes_context=True)
+def reader_researches(context: template.Context) -> bool:
+    """Whether the reader is a researcher of any project. Where the page's own role says so, without a query."""
+    request = context["request"]
+    role = getattr(request, "role", None)
+    return (role is not None and at_least(role, Membership.Role.RESEARCHER)) or researches(request.user)
 
 
 @register.filter

@@ -38,6 +38,17 @@ def audited(action):
     return AuditEvent.objects.filter(action=action)
 
 
+# The bar of every page
+
+
+@pytest.mark.parametrize(("role", "shown"), [("labeler", False), ("reviewer", False), ("researcher", True)])
+def test_the_bar_links_to_jobs_for_people_who_research_something(client, project, role, shown):
+    client.force_login(make_member(make_project(), "labeler", make_member(project, role)))
+    page = client.get(reverse("projects")).content.decode()
+    assert [f'<a href="{reverse(name)}"' in page for name in ("jobs", "reward_models")] == [shown, shown]
+    assert f'<a href="{reverse("policies")}"' in page
+
+
 # The list, and a new project
 
 

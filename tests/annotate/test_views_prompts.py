@@ -116,7 +116,7 @@ def test_the_list_of_prompts_costs_the_same_however_long_it_is(client, project, 
     enter("reviewer")
     for _ in range(20):
         make_task(project)
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         assert len(get(client, "prompts").context["page"].rows) == 20
 
 
@@ -164,7 +164,7 @@ def test_a_prompt_with_many_rankings_costs_the_same(client, project, enter, djan
     task = make_task(project, rankings_wanted=9)
     for _ in range(9):
         make_ranking(task)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         assert get(client, "prompt", task.prompt_id).content.count(b'class="order"') == 9
 
 
@@ -192,7 +192,7 @@ def test_the_list_of_rankings_costs_the_same_however_long_it_is(client, project,
     enter("reviewer")
     for _ in range(15):
         make_ranking(labeler=make_labeler(project))
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         assert len(get(client, "rankings").context["page"].rows) == 15
 
 
@@ -237,7 +237,7 @@ def test_my_work_costs_the_same_however_much_it_is(client, project, enter, djang
     labeler = make_labeler(project, enter("labeler"))
     for _ in range(15):
         make_ranking(labeler=labeler)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         assert len(get(client, "my_work").context["rows"]) == 15
 
 

@@ -44,6 +44,17 @@ def test_htmx_runs_no_text_as_code(signed_in):
     assert settings["selfRequestsOnly"] and settings["historyCacheSize"] == 0
 
 
+def test_checkboxes_and_the_way_back_look_alike_on_every_page(signed_in):
+    def style(selector, name):
+        return signed_in.locator(selector).evaluate("(element, name) => getComputedStyle(element)[name]", name)
+
+    for path in ("/projects/", "/policies/"):
+        signed_in.goto(path)
+        put(signed_in, '<nav class="breadcrumb"><ol><li><a href="/">Home</a></li></ol></nav><input type="checkbox">')
+        assert style("main [type=checkbox]", "borderRadius") == "5px"
+        assert [style(f"main .breadcrumb {part}", "padding") for part in ("li", "a")] == ["0px", "0px"]
+
+
 def test_the_colours_follow_the_system_until_somebody_chooses(signed_in):
     def ground():
         return signed_in.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sample", description=__doc__)
     parser.add_argument("command", choices=("speed", "sizes"))
     parser.add_argument("--policy", type=Path, required=True, help="the folder of the policy")
-    parser.add_argument("--precision", choices=tuple(sample.PRECISIONS), default="bfloat16")
+    parser.add_argument("--precision", choices=("bfloat16", "float32"), default="bfloat16")
     parser.add_argument("--prompts", type=int, default=16)
     parser.add_argument("--tokens", type=int, default=128, help="tokens of the longest answer")
     parser.add_argument("--repeats", type=int, default=3, help="rounds of `speed`, each both ways")
@@ -92,7 +92,7 @@ class Rival:
     """Plain batched transformers: one call, all answers, prompts padded on the left."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        dtype = sample.PRECISIONS[options.precision]
+        dtype = language_model.DTYPES[options.precision]
         self.model, self.tokenizer = language_model.load_causal(options.policy, dtype=dtype)
         self.ends = language_model.end_token_ids(self.tokenizer, self.model)
         prompts = [

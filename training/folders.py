@@ -1,20 +1,16 @@
 """Job folders: what a runner reads, what it leaves, and how that becomes the job's output."""
 
-import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-PICKLED = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib"}
+from rewards.model_folder import UnusableFolder, sha256, sync
+from rewards.model_folder import check as check_model_folder
+
 MANIFEST = "manifest.json"
-
-
-class UnusableFolder(ValueError):
-    """A folder or file that cannot be used as it is. The text says why, and what would do."""
 
 
 class File(NamedTuple):
@@ -57,23 +53,23 @@ class JobFolder:
             for row in rows:
                 lines.write(json.dumps(row, ensure_ascii=False) + "\n")
                 count += 1
-        _sync(file)
+        sync(file)
         return count
 
     def write_spec(self, spec: dict[str, Any]) -> None:
         """Comes last: a folder with a spec.json has all its inputs, and later attempts read the very same ones."""
         draft = self.path / "spec.json.new"
         draft.write_text(json.dumps(spec, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        _sync(draft)
+        sync(draft)
         if (self.path / "inputs").is_dir():
-            _sync(self.path / "inputs")
+            sync(self.path / "inputs")
         draft.rename(self.spec)
-        _sync(self.path)
+        sync(self.path)
 
     def publish(self, number: int) -> None:
         """Make an attempt's output the job's. Only who holds the job's row may, within the transaction that says so."""
         self.partial(number).rename(self.output)
-        _sync(self.path)
+        sync(self.path)
 
     def tidy(self) -> None:
         """After success: checkpoints and half-written outputs are large and good for nothing more."""
@@ -89,12 +85,12 @@ def seal(folder: Path) -> list[File]:
         if path.is_symlink():
             raise UnusableFolder(f"{path} is a link: an output holds plain files only.")
         if path.is_file() and path != folder / MANIFEST:
-            _sync(path)
+            sync(path)
             files.append(File(path.relative_to(folder).as_posix(), sha256(path), path.stat().st_size))
     manifest = folder / MANIFEST
     manifest.write_text(json.dumps({file.path: file.sha256 for file in files}, indent=2) + "\n", encoding="utf-8")
-    _sync(manifest)
-    _sync(folder)
+    sync(manifest)
+    sync(folder)
     return files
 
 
@@ -131,51 +127,5 @@ def check_model_source(source: Path) -> None:
     check_model_folder(source)
 
 
-def check_model_folder(folder: Path) -> None:
-    """Raises UnusableFolder unless the folder can be loaded without running foreign code. Looks, and loads nothing."""
-    if not folder.is_dir():
-        raise UnusableFolder(f"There is no model folder {folder}: check the path.")
-    if not (folder / "config.json").is_file():
-        raise UnusableFolder(f"{folder} has no config.json: point to the folder of a transformers model.")
-    _check_for_code(folder)
-    if not any(folder.glob("*.safetensors")):
-        raise UnusableFolder(f"{folder} has no weights in safetensors: convert the model with save_pretrained.")
-
-
-def _check_for_code(folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in PICKLED:
-            raise UnusableFolder(
-                f"{folder} holds pickled weights ({path.name}), which can run code: convert it to safetensors."
-            )
-        if path.suffix == ".py":
-            raise UnusableFolder(f"{folder} brings code of its own ({path.name}), which is never run.")
-    for name in ("config.json", "tokenizer_config.json"):
-        if "auto_map" in _read_json(folder / name):
-            raise UnusableFolder(f"{folder / name} asks for code of its own (auto_map), which is never run.")
-
-
 def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as problem:
-        raise UnusableFolder(f"{path} is not a JSON object: {problem}.") from None
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

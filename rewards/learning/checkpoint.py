@@ -5,7 +5,6 @@ and one rename makes it visible. Tensors are safetensors, the rest is JSON; noth
 
 import errno
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from rewards.learning.events import Refused
-from rewards.learning.run import sha256
+from rewards.model_folder import sha256, sync
 
 MANIFEST = "manifest.json"
 KEPT = 2  # the newest, and the one before in case the newest is damaged
@@ -87,14 +86,6 @@ def publish(draft: Path, final: Path) -> None:
     shutil.rmtree(final, ignore_errors=True)
     draft.rename(final)
     sync(final.parent)
-
-
-def sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -19,12 +19,13 @@ import numpy as np
 import torch
 
 from rewards import metrics
-from rewards.learning import bradley_terry, checkpoint, optimiser, packing, rankings, reward_model
+from rewards.learning import bradley_terry, checkpoint, language_model, optimiser, packing, rankings, reward_model
 from rewards.learning.events import Refused, Stopped
 from rewards.learning.packing import Batch, Group
 from rewards.learning.rankings import RankedPrompt, Rankings
 from rewards.learning.reward_model import RewardModel
-from rewards.learning.run import Run, sha256
+from rewards.learning.run import Run
+from rewards.model_folder import sha256
 from rewards.specs import RewardSpec
 
 CENTRED_ON = 256  # training answers whose mean reward becomes the offset (as many as in Ziegler et al. 2019)
@@ -107,7 +108,7 @@ def run(run: Run) -> None:
 
 def prepare(run: Run, spec: RewardSpec) -> Fit:
     model = RewardModel.from_policy(spec.base, seed=spec.seed)
-    model.precision = reward_model.load_precision(spec.precision)
+    model.precision = language_model.DTYPES[spec.precision]
     train = rankings.read(run.rows("train.jsonl"), model.tokenizer)
     heldout = rankings.read(run.rows("heldout.jsonl"), model.tokenizer)
     if not train.pairs:

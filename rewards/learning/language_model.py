@@ -3,7 +3,6 @@
 Notation of all learning code: B answers in a batch, K answers of a prompt, T tokens, V words of the vocabulary;
 a mask is 1 at a real token, everywhere."""
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -13,10 +12,11 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from rewards import model_folder
 from rewards.learning import checkpoint
 from rewards.learning.events import Refused
 
-PICKLED = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.pickle", "*.ckpt", "*.joblib")
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 PAD = "<|plackett_pad|>"
 
 PLAIN_TEMPLATE = (
@@ -31,21 +31,10 @@ end-of-text token. It is saved with the tokenizer, so that every later step of t
 def check_folder(folder: Path | str) -> Path:
     """The folder, if it holds a model that can be loaded without running foreign code. Raises Refused otherwise."""
     folder = Path(folder)
-    if not folder.is_dir():
-        raise Refused(f"There is no model folder {folder}: check the path.")
-    if not (folder / "config.json").is_file():
-        raise Refused(f"{folder} has no config.json: point to the folder of a transformers model.")
-    pickled = sorted(path.name for pattern in PICKLED for path in folder.rglob(pattern))
-    if pickled:
-        raise Refused(f"{folder} holds pickled weights ({pickled[0]}), which can run code: convert it to safetensors.")
-    programs = sorted(path.name for path in folder.rglob("*.py"))
-    if programs:
-        raise Refused(f"{folder} brings code of its own ({programs[0]}), which is never run: use a standard model.")
-    if not any(folder.glob("*.safetensors")):
-        raise Refused(f"{folder} has no weights in safetensors: convert the model with save_pretrained.")
-    for name in ("config.json", "tokenizer_config.json"):
-        if (folder / name).is_file() and "auto_map" in _read_json(folder / name):
-            raise Refused(f"{folder}/{name} asks for code of its own (auto_map), which is never run.")
+    try:
+        model_folder.check(folder)
+    except model_folder.UnusableFolder as problem:
+        raise Refused(str(problem)) from None
     return folder
 
 
@@ -214,13 +203,6 @@ def _means_something(tokenizer: PreTrainedTokenizerBase, pad: str) -> bool:
     return (
         pad in others or pad in tokenizer.chat_template or tokenizer.pad_token_id == _answer_frame(tokenizer).after[-1]
     )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as problem:
-        raise Refused(f"{path} is not JSON: {problem}.") from None
 
 
 def _first_line(problem: Exception) -> str:

@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
-from rewards.learning import checkpoint, language_model, packing
+from rewards.learning import language_model, packing
 from rewards.learning.events import Refused
 from rewards.learning.packing import Batch, Group, Row
+from rewards.model_folder import sync
 
 TOLERANCE = 1e-4  # rewards of the same answer in shared rows and alone may differ by this much
 
@@ -55,7 +56,7 @@ class RewardModel(nn.Module):
         """Write a standard folder with raw scores, and `reward.json`. Raises Refused on a full disk."""
         language_model.save(self.classifier, self.tokenizer, folder)
         (folder / "reward.json").write_text(json.dumps({"offset": self.offset}) + "\n", encoding="utf-8")
-        checkpoint.sync(folder / "reward.json")
+        sync(folder / "reward.json")
 
     def forward(self, row: Row) -> Tensor:
         """The rewards of a row's A answers, each read at the answer's last token -> (A,) float32."""
@@ -79,10 +80,6 @@ class RewardModel(nn.Module):
     @property
     def head(self) -> nn.Linear:
         return cast(nn.Linear, self.classifier.score)
-
-
-def load_precision(name: str) -> torch.dtype:
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[name]
 
 
 @torch.no_grad()

@@ -1,6 +1,5 @@
 """One attempt at one job folder, as the function of its kind sees it: `run(run: Run) -> None`."""
 
-import hashlib
 import json
 import os
 import platform
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rewards.learning.events import Events, Refused, Stop
+from rewards.model_folder import sha256
 
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
@@ -79,11 +79,6 @@ class Run:
                 "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             },
         )
-
-
-def sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _row(line: bytes, place: str) -> dict[str, Any]:

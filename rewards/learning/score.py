@@ -8,11 +8,12 @@ from pathlib import Path
 
 import torch
 
-from rewards.learning import checkpoint, language_model, packing, rankings, reward_model
+from rewards.learning import language_model, packing, rankings, reward_model
 from rewards.learning.events import Refused, Stop
 from rewards.learning.packing import Group
 from rewards.learning.reward_model import RewardModel
 from rewards.learning.run import Run
+from rewards.model_folder import sync
 from rewards.specs import ScoreSpec
 
 WINDOW = 32  # prompts that are packed together, and then written
@@ -55,7 +56,7 @@ class Scorer:
     ) -> "Scorer":
         """The reward model of a folder. `say` hears what a person should know; raises Stopped when `stop` is raised."""
         model = RewardModel.load(folder)
-        model.precision = reward_model.load_precision(precision)
+        model.precision = language_model.DTYPES[precision]
         return cls(model, tokens_per_row=tokens_per_row, max_tokens=max_tokens, say=say, stop=stop)
 
     def score(self, rows: Iterable[Asked]) -> list[list[float]]:
@@ -134,7 +135,7 @@ def write(run: Run, scorer: Scorer, total: int) -> int:
             answers += len(scores)
             if done % WINDOW == 0 or done == total:
                 run.events.step(done, total, tokens_per_second=scorer.tokens / (time.monotonic() - started))
-    checkpoint.sync(run.partial / "scores.jsonl")
+    sync(run.partial / "scores.jsonl")
     return answers
 
 

@@ -7,8 +7,8 @@ from safetensors.torch import load_file, save_file
 from rewards.learning import fit
 from rewards.learning.events import Refused, Stop, Stopped
 from rewards.learning.reward_model import RewardModel
-from rewards.learning.run import sha256
 from rewards.learning.score import Scorer
+from rewards.model_folder import sha256
 from tests.rewards import jobs
 
 

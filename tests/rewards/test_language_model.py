@@ -103,7 +103,7 @@ def test_loaded_weights_lie_in_memory_of_their_own(folder):
     assert all(weight.data_ptr() % 64 == 0 for weight in model.parameters())
 
 
-@pytest.mark.parametrize("name", ["pytorch_model.bin", "weights.pt", "deep/model.pkl", "last.ckpt"])
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "weights.PT", "deep/model.pkl", "last.ckpt"])
 def test_pickled_weights_are_refused(copy, name):
     (copy / name).parent.mkdir(exist_ok=True)
     (copy / name).touch()

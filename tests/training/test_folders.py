@@ -96,9 +96,10 @@ def test_a_standard_folder_in_safetensors_is_a_model(tmp_path) -> None:
     [
         ("pytorch_model.bin", "x", "pickled weights"),
         ("nested/optimizer.PT", "x", "pickled weights"),
-        ("modeling_x.py", "x", "code of its own"),
+        ("modeling_x.PY", "x", "code of its own"),
         ("tokenizer_config.json", '{"auto_map": {}}', "auto_map"),
-        ("config.json", "{", "not a JSON object"),
+        ("config.json", "{", "is not JSON"),
+        ("config.json", "[]", "not a JSON object"),
         ("config.json", '{"auto_map": {"AutoModel": "x"}}', "auto_map"),
     ],
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rewards.learning.run import sha256
+from rewards.model_folder import sha256
 from tests.rewards import jobs
 from training.learning import __main__ as runner
 

@@ -20,6 +20,7 @@ from typing import Any
 from rewards.learning import checkpoint
 from rewards.learning.events import Events, Refused, Stop, Stopped
 from rewards.learning.run import Run
+from rewards.model_folder import sync
 from rewards.specs import InvalidSpec
 
 KINDS = {
@@ -119,7 +120,7 @@ def _publish(run: Run) -> None:
     if output.exists():
         output.rename(run.folder / f"output.before-{run.attempt}")
     run.partial.rename(output)
-    checkpoint.sync(run.folder)
+    sync(run.folder)
     checkpoint.discard(run.checkpoints)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
-from rewards.learning import checkpoint
 from rewards.learning.run import Run
 from rewards.learning.score import Scorer
+from rewards.model_folder import sync
 from training import metrics
 from training.learning import sample
 from training.learning.sample import Line, Messages, PromptId
@@ -70,8 +70,8 @@ def write(
             winner_file.write(json.dumps(winners[-1], ensure_ascii=False) + "\n")
             winner_file.flush()
             run.events.step(done + scored, total, winner_score=fmean(winner["score"] for winner in winners))
-    checkpoint.sync(run.partial / "pool.jsonl")
-    checkpoint.sync(run.partial / "answers.jsonl")
+    sync(run.partial / "pool.jsonl")
+    sync(run.partial / "answers.jsonl")
     return winners
 
 

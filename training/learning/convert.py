@@ -23,7 +23,6 @@ from rewards.learning.run import Run
 from training.specs import ConvertSpec
 
 ARCHITECTURES = ("llama",)
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 UNREADABLE = (ValueError, KeyError, IndexError, TypeError, OSError, OverflowError, struct.error)
 
 
@@ -85,9 +84,9 @@ def from_folder(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]
     """A standard folder by the same door as every other model, in the precision that it has."""
     config = json.loads((language_model.check_folder(folder) / "config.json").read_text(encoding="utf-8"))
     name = str(config.get("dtype") or config.get("torch_dtype") or "float32")
-    if name not in DTYPES:
-        raise Refused(f"{folder} holds weights in {name}: use a model in {', '.join(DTYPES)}.")
-    return language_model.load_causal(folder, dtype=DTYPES[name])
+    if name not in language_model.DTYPES:
+        raise Refused(f"{folder} holds weights in {name}: use a model in {', '.join(language_model.DTYPES)}.")
+    return language_model.load_causal(folder, dtype=language_model.DTYPES[name])
 
 
 def from_gguf(file: Path, about: About) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -10,14 +10,14 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from rewards.learning import checkpoint, language_model, rankings
+from rewards.learning import language_model, rankings
 from rewards.learning.events import Refused
 from rewards.learning.run import Run
+from rewards.model_folder import sync
 from training.learning import slots
 from training.learning.rollout import Answer, Batch, Drawing, Question
 from training.specs import DrawSpec, SampleSpec
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 REPORT_EVERY = 1.0  # seconds between two progress events
 
 PromptId = str | int
@@ -94,12 +94,12 @@ def draw_answers(
     batch = Batch(model, questions, drawing(spec, model, tokenizer))
     with file.open("a", encoding="utf-8") as lines:
         tokens, seconds = _write(run, batch.answers(run.stop), tokenizer, lines, len(had), len(wanted))
-    checkpoint.sync(file)
+    sync(file)
     return Drawn(len(wanted), len(had), tokens, seconds)
 
 
 def load_policy(spec: DrawSpec) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    model, tokenizer = language_model.load_causal(spec.policy, dtype=PRECISIONS[spec.precision])
+    model, tokenizer = language_model.load_causal(spec.policy, dtype=language_model.DTYPES[spec.precision])
     model.to(language_model.device())  # type: ignore[arg-type]
     return model, tokenizer
 

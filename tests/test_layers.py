@@ -118,3 +118,20 @@ def test_readme_maps_every_module() -> None:
 )
 def test_no_door_for_code_in_data(word: str) -> None:
     assert [name(path) for app in LAYERS for path in sources(app) if word in path.read_text()] == []
+
+
+def test_every_loader_of_transformers_is_told_that_foreign_code_never_runs() -> None:
+    """Without a word about it, transformers asks on the terminal, and a person may say yes."""
+    silent = [
+        (name(path), call.lineno)
+        for app in LAYERS
+        for path in sources(app)
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in ("from_pretrained", "from_config")
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id.lower().startswith("auto")
+        and "trust_remote_code" not in [word.arg for word in call.keywords]
+    ]
+    assert silent == []

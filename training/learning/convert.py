@@ -93,8 +93,8 @@ def from_gguf(file: Path, about: About) -> tuple[PreTrainedModel, PreTrainedToke
     """The model of a .gguf file in float32, and its tokenizer with the model's own pre-tokenizer and a pad token."""
     where: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
     try:
-        config = AutoConfig.from_pretrained(file.parent, **where)
-        tokenizer = AutoTokenizer.from_pretrained(file.parent, **where)
+        config = AutoConfig.from_pretrained(file.parent, trust_remote_code=False, **where)
+        tokenizer = AutoTokenizer.from_pretrained(file.parent, trust_remote_code=False, **where)
         model = _model(file, config)
     except UNREADABLE as problem:
         raise Refused(f"{file} cannot be read as a language model: {problem}") from problem
@@ -146,7 +146,7 @@ def _text(reader: GGUFReader, name: str) -> str:
 def _model(file: Path, config: Any) -> PreTrainedModel:
     """A plain model with the file's weights, and not one missing."""
     with torch.device("meta"):
-        skeleton = AutoModelForCausalLM.from_config(config)
+        skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     read = load_gguf_checkpoint(str(file), return_tensors=True, model_to_load=skeleton, torch_dtype=torch.float32)
     model, report = type(skeleton).from_pretrained(
         None, config=config, state_dict=read["tensors"], dtype=torch.float32, output_loading_info=True

@@ -73,16 +73,24 @@ class Fit:
     """Settings and inputs: a checkpoint of others is not resumed from."""
 
     @property
+    def max_tokens(self) -> int:
+        """Tokens of a prompt and an answer that are read."""
+        return self.model.room(self.spec.max_tokens)
+
+    @property
     def steps_per_epoch(self) -> int:
+        """Updates in which every training prompt is seen once."""
         return math.ceil(len(self.train.prompts) / self.spec.prompts_per_step)
 
     @property
     def steps(self) -> int:
+        """Updates of the whole run."""
         return self.spec.epochs * self.steps_per_epoch
 
     def batches(self, groups: list[Group]) -> Iterator[Batch]:
+        """The groups in rows as the settings want them."""
         return packing.batches(
-            groups, tokens_per_row=self.spec.tokens_per_row, max_tokens=self.spec.max_tokens, shared=self.shared
+            groups, tokens_per_row=self.spec.tokens_per_row, max_tokens=self.max_tokens, shared=self.shared
         )
 
 
@@ -117,7 +125,8 @@ def prepare(run: Run, spec: RewardSpec) -> Fit:
     for name, part in (("training", train), ("held-out", heldout)):
         if part.only_ties:
             run.events.message(f"{part.only_ties} {name} rankings are only ties and say nothing about which is better.")
-    shared = reward_model.shares_rows(model, train.groups, max_tokens=spec.max_tokens, say=run.events.message)
+    room = model.room(spec.max_tokens)
+    shared = reward_model.shares_rows(model, train.groups, max_tokens=room, say=run.events.message)
     inputs = {name: sha256(run.folder / "inputs" / name) for name in ("train.jsonl", "heldout.jsonl")}
     return Fit(
         run,
@@ -152,7 +161,7 @@ def learn(fit: Fit, progress: Progress) -> None:
         progress.step += 1
         progress.train_seconds += seconds
         progress.tokens_real += update.tokens
-        progress.tokens_alone += packing.tokens_alone([one.group for one in prompts], spec.max_tokens)
+        progress.tokens_alone += packing.tokens_alone([one.group for one in prompts], fit.max_tokens)
         progress.texts_cut += update.cut
         live = {"loss": update.loss, "train_accuracy": update.accuracy, "learning_rate": rate, "grad_norm": norm}
         live["tokens_per_second"] = update.tokens / seconds

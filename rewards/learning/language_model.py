@@ -123,6 +123,11 @@ def end_token_ids(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) ->
     return {token for token in ends if token is not None}
 
 
+def positions(model: PreTrainedModel) -> int | None:
+    """How many tokens the model was made to read; None where its config does not say."""
+    return getattr(model.config.get_text_config(), "max_position_embeddings", None)
+
+
 def ensure_pad_token(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Give both the same pad token, one that no text contains and that ends nothing.
 

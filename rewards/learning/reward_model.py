@@ -77,8 +77,13 @@ class RewardModel(nn.Module):
         rewards = torch.cat([self(row) for row in batch.rows])
         return rewards[torch.argsort(torch.cat([row.slots for row in batch.rows])).to(rewards.device)]
 
+    def room(self, max_tokens: int) -> int:
+        """The tokens of a prompt and an answer that are read: `max_tokens`, or what the model has positions for."""
+        return min(max_tokens, language_model.positions(self.classifier) or max_tokens)
+
     @property
     def head(self) -> nn.Linear:
+        """The scalar head: its weight is (1, d), it has no bias."""
         return cast(nn.Linear, self.classifier.score)
 
 
@@ -86,9 +91,11 @@ class RewardModel(nn.Module):
 def shares_rows(model: RewardModel, groups: list[Group], *, max_tokens: int, say: Callable[[str], None]) -> bool:
     """Whether the longest and the shortest of these prompts get the same rewards in a shared row as alone, in float32.
 
-    They do not where attention ignores the mask, as with sliding windows; then the caller takes one answer a row."""
+    They do not where attention ignores the mask, as with sliding windows; then the caller takes one answer a row. Two
+    answers of each are enough to see it: the mask of a row grows with the square of its length."""
     by_length = sorted(groups, key=lambda group: len(group.prompt) + max(map(len, group.answers)))
-    probe = [by_length[-1], by_length[0]] if len(groups) > 1 else groups
+    ends = [by_length[-1], by_length[0]] if len(groups) > 1 else groups
+    probe = [Group(group.prompt, _longest_and_shortest(group.answers)) for group in ends]
     precision, model.precision = model.precision, torch.float32
     shared, alone = (_probe(model, probe, max_tokens, shared=shared) for shared in (True, False))
     model.precision = precision
@@ -97,6 +104,11 @@ def shares_rows(model: RewardModel, groups: list[Group], *, max_tokens: int, say
         return True
     say(f"With this model, answers in one row change each other's reward by {gap:.1e}: each gets a row of its own.")
     return False
+
+
+def _longest_and_shortest(answers: list[list[int]]) -> list[list[int]]:
+    by_length = sorted(answers, key=len)
+    return [by_length[-1], *by_length[: len(by_length) > 1]]
 
 
 def _probe(model: RewardModel, groups: list[Group], max_tokens: int, *, shared: bool) -> Tensor:

@@ -36,7 +36,7 @@ class Scorer:
     ) -> None:
         self.model = model
         self.tokens_per_row = tokens_per_row
-        self.max_tokens = max_tokens
+        self.max_tokens = model.room(max_tokens)
         self.tokens = 0
         self.cut = 0
         self._say = say

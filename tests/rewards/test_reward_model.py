@@ -16,6 +16,7 @@ from rewards.learning import bradley_terry, packing, reward_model
 from rewards.learning.events import Refused
 from rewards.learning.packing import Group
 from rewards.learning.reward_model import RewardModel
+from rewards.learning.score import Scorer
 from tests import tiny
 
 SMALL = {
@@ -78,6 +79,24 @@ def test_a_sliding_window_is_noticed_and_answers_get_rows_of_their_own(tmp_path)
     said = []
     assert not reward_model.shares_rows(model, GROUPS, max_tokens=500, say=said.append)
     assert "a row of its own" in said[0]
+
+
+def test_the_look_at_shared_rows_reads_two_answers_of_two_prompts_however_many_there_are(model):
+    rows = []
+    model.register_forward_pre_hook(lambda module, inputs: rows.append(inputs[0]))
+    many = [Group([5] * 40, [[number, *[10] * (number % 30), 256] for number in range(64)]), *GROUPS]
+    reward_model.shares_rows(model, many, max_tokens=500, say=pytest.fail)
+    assert max(len(row.tokens) for row in rows) == 40 + (1 + 29 + 1) + (1 + 0 + 1) + 1 + 5 + 2
+    assert sum(len(row.ends) for row in rows) == 2 * 4
+
+
+def test_a_text_is_cut_to_the_positions_that_the_model_has(tmp_path):
+    short = GPT2Config(vocab_size=261, n_embd=32, n_layer=2, n_head=4, n_positions=16)
+    model = RewardModel.from_policy(tiny.causal_lm(tmp_path / "gpt2", architecture=short), seed=0)
+    assert (model.room(4096), model.room(8)) == (16, 8)
+    scorer = Scorer(model)
+    assert len(scorer.score([([{"role": "user", "content": "long " * 20}], ["so", "and so on " * 5])])[0]) == 2
+    assert scorer.cut == 2
 
 
 def test_shared_rows_give_the_gradient_of_answers_alone(model):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from transformers import Cache, DynamicCache, PreTrainedModel
 
+from rewards.learning import language_model
 from rewards.learning.events import Refused
 
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.3}
@@ -76,7 +77,7 @@ def check(model: PreTrainedModel, tokens: list[int], longest: int) -> None:
 
     `longest` is the most tokens that a row of the job can hold."""
     config = model.config.get_text_config()
-    positions = getattr(config, "max_position_embeddings", None)
+    positions = language_model.positions(model)
     if positions is not None and longest > positions:
         raise Refused(
             f"The longest prompt and max_new_tokens make {longest} tokens, but this model reads {positions}: "

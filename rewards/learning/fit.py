@@ -303,11 +303,12 @@ def _pairs(batch: Batch, prompts: list[RankedPrompt], elements: int) -> bradley_
 
 
 def _apart(run: Run, train: Rankings, heldout: Rankings) -> Rankings:
-    """The held-out rankings of conversations that training does not see: of a seen one the model knows the answers."""
-    seen = {prompt.root for prompt in train.prompts} & {prompt.root for prompt in heldout.prompts}
-    if seen:
-        run.events.message(f"{len(seen)} held-out conversations are also trained on, and are left out of the figures.")
-        heldout = rankings.without_roots(heldout, seen)
-    if not heldout.pairs:
+    """The held-out rankings of what training does not see: of a seen conversation the model knows the answers."""
+    unseen = rankings.unseen(heldout, train)
+    if seen := len(heldout.prompts) - len(unseen.prompts):
+        run.events.message(
+            f"{seen} held-out prompts, or their conversations, are also trained on, and are left out of the figures."
+        )
+    if not unseen.pairs:
         run.events.message("No held-out ranking prefers anything: there will be no held-out accuracy.")
-    return heldout
+    return unseen

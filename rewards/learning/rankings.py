@@ -17,13 +17,20 @@ Row = dict[str, Any]
 class RankedPrompt(NamedTuple):
     """A prompt, its different answers, and every ranking of them by anybody, as pairs without ties."""
 
-    root: str
+    roots: list[str]
+    """The conversations that it comes from: the same prompt may have been imported from several."""
     group: Group
     rankings: list[list[tuple[int, int]]]
     """A list a ranking: (better, worse), by place in the group's answers."""
 
     @property
+    def root(self) -> str:
+        """The first of its conversations, for statistics that count each prompt once."""
+        return self.roots[0]
+
+    @property
     def pairs(self) -> int:
+        """How many pairs all its rankings hold."""
         return sum(map(len, self.rankings))
 
 
@@ -38,10 +45,12 @@ class Rankings(NamedTuple):
 
     @property
     def groups(self) -> list[Group]:
+        """Each prompt with its different answers, in the order of `prompts`."""
         return [prompt.group for prompt in self.prompts]
 
     @property
     def pairs(self) -> int:
+        """How many pairs all rankings hold."""
         return sum(prompt.pairs for prompt in self.prompts)
 
 
@@ -56,7 +65,10 @@ def read(rows: Iterable[tuple[str, Row]], tokenizer: PreTrainedTokenizerBase) ->
         key = json.dumps(messages, sort_keys=True)
         if key not in prompts:
             group = Group(language_model.encode_prompt(tokenizer, messages), [])
-            prompts[key] = RankedPrompt(str(row.get("root") or key), group, [])
+            prompts[key] = RankedPrompt([], group, [])
+        root = str(row.get("root") or key)
+        if root not in prompts[key].roots:
+            prompts[key].roots.append(root)
         pairs = _pairs(prompts[key].group, [language_model.encode_answer(tokenizer, text) for text in answers], ranks)
         if pairs:
             prompts[key].rankings.append(pairs)
@@ -65,9 +77,15 @@ def read(rows: Iterable[tuple[str, Row]], tokenizer: PreTrainedTokenizerBase) ->
     return Rankings(useful, sum(len(prompt.rankings) for prompt in useful), only_ties)
 
 
-def without_roots(rankings: Rankings, roots: set[str]) -> Rankings:
-    """What remains when the prompts of these conversations are left out."""
-    prompts = [prompt for prompt in rankings.prompts if prompt.root not in roots]
+def unseen(rankings: Rankings, train: Rankings) -> Rankings:
+    """What remains without the prompts that training sees too, as a conversation or as the same text."""
+    roots = {root for prompt in train.prompts for root in prompt.roots}
+    texts = {tuple(prompt.group.prompt) for prompt in train.prompts}
+    prompts = [
+        prompt
+        for prompt in rankings.prompts
+        if roots.isdisjoint(prompt.roots) and tuple(prompt.group.prompt) not in texts
+    ]
     return Rankings(prompts, sum(len(prompt.rankings) for prompt in prompts), rankings.only_ties)
 
 
@@ -97,6 +115,7 @@ def check_prompt(row: Row, place: str) -> list[dict[str, str]]:
 
 
 def check_answers(row: Row, place: str) -> list[str]:
+    """The texts of a row's answers. Raises Refused, which names the place, where they are no list of texts."""
     answers = row.get("answers")
     if not isinstance(answers, list) or not all(isinstance(text, str) for text in answers):
         raise Refused(f"{place}: answers must be a list of texts.")

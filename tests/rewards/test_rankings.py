@@ -43,11 +43,23 @@ def test_a_row_without_a_root_is_a_conversation_of_its_own():
     assert len({prompt.root for prompt in found.prompts}) == 2
 
 
-def test_left_out_conversations_are_gone():
-    found = read(ROW, ROW | {"root": "s", "prompt": [{"role": "user", "content": "p"}]})
-    rest = rankings.without_roots(found, {"r"})
+OTHER = [{"role": "user", "content": "p"}]
+
+
+def test_a_prompt_of_a_conversation_that_is_trained_on_is_not_unseen():
+    rest = rankings.unseen(read(ROW, ROW | {"root": "s", "prompt": OTHER}), read(ROW))
     assert [prompt.root for prompt in rest.prompts] == ["s"]
     assert (rest.rankings, rest.pairs) == (1, 2)
+
+
+def test_a_prompt_that_was_imported_under_two_roots_belongs_to_both():
+    twice = read(ROW, ROW | {"root": "s"})
+    assert rankings.unseen(read(ROW | {"root": "s", "prompt": OTHER}), twice).prompts == []
+    assert rankings.unseen(twice, read(ROW | {"root": "s", "prompt": OTHER})).prompts == []
+
+
+def test_the_same_text_under_another_root_is_not_unseen():
+    assert rankings.unseen(read(ROW | {"root": "s"}), read(ROW)).prompts == []
 
 
 @pytest.mark.parametrize(

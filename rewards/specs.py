@@ -139,9 +139,9 @@ class RewardSpec(Spec):
     checkpoint_every: int = setting(20, label="Checkpoint every", help="Steps between two checkpoints.", min=1)
     """Steps between two checkpoints; at most these are done again after a crash."""
     evaluate_every: int = setting(
-        25, label="Evaluate every", help="Steps between two looks at the held-out rankings; 0: only at the end.", min=0
+        0, label="Evaluate every", help="Steps between two looks at the held-out rankings; 0: five a run.", min=0
     )
-    """Steps between two looks at the held-out rankings; 0 looks only at the end."""
+    """Steps between two looks at the held-out rankings; 0 looks about five times a run. Start and end always count."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ from rewards.learning.run import Run
 from rewards.model_folder import sha256
 from rewards.specs import RewardSpec
 
+LOOKS = 5  # at the held-out rankings in a run, where the settings leave it open: one takes time, a curve needs a few
 CENTRED_ON = 256  # training answers whose mean reward becomes the offset (as many as in Ziegler et al. 2019)
 
 
@@ -87,6 +88,11 @@ class Fit:
         """Updates of the whole run."""
         return self.spec.epochs * self.steps_per_epoch
 
+    @property
+    def evaluate_every(self) -> int:
+        """Updates between two looks at the held-out rankings."""
+        return self.spec.evaluate_every or math.ceil(self.steps / LOOKS)
+
     def batches(self, groups: list[Group]) -> Iterator[Batch]:
         """The groups in rows as the settings want them."""
         return packing.batches(
@@ -102,8 +108,10 @@ def run(run: Run) -> None:
     fit = prepare(run, spec)
     progress = resume(fit)
     try:
+        if not progress.step:
+            look(fit, 0)
         learn(fit, progress)
-        heldout = evaluate(fit)
+        heldout = look(fit, fit.steps)
         centre(fit)
     except Stopped:
         if progress.step:
@@ -115,6 +123,7 @@ def run(run: Run) -> None:
 
 
 def prepare(run: Run, spec: RewardSpec) -> Fit:
+    """Model, rankings and optimiser before the first update. Raises Refused where there is nothing to learn from."""
     model = RewardModel.from_policy(spec.base, seed=spec.seed)
     model.precision = language_model.DTYPES[spec.precision]
     train = rankings.read(run.rows("train.jsonl"), model.tokenizer)
@@ -165,9 +174,9 @@ def learn(fit: Fit, progress: Progress) -> None:
         progress.texts_cut += update.cut
         live = {"loss": update.loss, "train_accuracy": update.accuracy, "learning_rate": rate, "grad_norm": norm}
         live["tokens_per_second"] = update.tokens / seconds
-        if spec.evaluate_every and progress.step % spec.evaluate_every == 0 and progress.step < fit.steps:
-            live |= _live(evaluate(fit))
         events.step(progress.step, fit.steps, **live)
+        if progress.step % fit.evaluate_every == 0 and progress.step < fit.steps:
+            look(fit, progress.step)
         if progress.step % spec.checkpoint_every == 0 or progress.step == fit.steps:
             save(fit, progress)
 
@@ -195,6 +204,14 @@ def prompts_of(fit: Fit, step: int) -> list[RankedPrompt]:
     order = np.random.default_rng([fit.spec.seed, epoch]).permutation(len(fit.train.prompts))
     size = fit.spec.prompts_per_step
     return [fit.train.prompts[number] for number in order[place * size : (place + 1) * size]]
+
+
+def look(fit: Fit, step: int) -> HeldOut:
+    """The held-out pairs after `step` updates; a point of the live curves."""
+    heldout = evaluate(fit)
+    if heldout.roots:
+        fit.run.events.step(step, fit.steps, **_live(heldout))
+    return heldout
 
 
 @torch.no_grad()

@@ -121,9 +121,13 @@ class RewardSpec(Spec):
     )
     """Tokens of a prompt and an answer together. Of a longer text only the end is read, and the job says how often."""
     tokens_per_row: int = setting(
-        600, label="Tokens per row", help="Prompts share a row up to this. Small on a CPU, larger on a GPU.", min=8
+        600,
+        label="Tokens per row",
+        help="Prompts share a row up to this: small on a CPU, larger on a GPU. A prompt is learned from as a whole.",
+        min=8,
     )
-    """Prompts are packed into a row up to this many tokens. Small on a CPU, where a long row's mask is dear."""
+    """Prompts are packed into a row up to this many tokens. Small on a CPU, where a long row's mask is dear. A prompt
+    whose answers take more gets several rows, which are held in memory together until its one backward pass."""
     precision: str = setting(
         "bfloat16",
         label="Precision",

@@ -37,9 +37,11 @@ class Run:
 
     @property
     def checkpoints(self) -> Path:
+        """Where a fit saves what the next attempt goes on from."""
         return self.folder / "checkpoints"
 
     def attempt_folder(self, attempt: int) -> Path:
+        """The folder of one attempt: its diary, and its output while that grows."""
         return self.folder / f"attempt-{attempt}"
 
     def earlier_partials(self) -> list[Path]:
@@ -66,11 +68,15 @@ class Run:
             os.fsync(file.fileno())
 
     def write_origin(self, spec: dict[str, Any]) -> None:
-        """Write `origin.json`: what this output was made from, with every default spelled out."""
-        inputs = sorted((self.folder / "inputs").glob("*"))
+        """Write `origin.json`: what this output was made from, with every default spelled out.
+
+        What the maker of the job folder knows of it (snapshot, version of the code) comes from `inputs/origin.json`."""
+        known = self.folder / "inputs" / "origin.json"
+        inputs = sorted(set((self.folder / "inputs").glob("*")) - {known})
         self.write_json(
             "origin.json",
             {
+                **(_row(known.read_bytes(), "inputs/origin.json") if known.is_file() else {}),
                 "spec": spec,
                 "inputs": {path.name: sha256(path) for path in inputs if path.is_file()},
                 "packages": {name: metadata.version(name) for name in PACKAGES},

@@ -51,7 +51,10 @@ def test_a_planted_preference_is_learned(tmp_path):
 
 
 def test_a_run_leaves_a_model_its_figures_and_its_origin(tmp_path):
-    run = fitted(tmp_path, evaluate_every=2)
+    path = jobs.folder(tmp_path, evaluate_every=2)
+    (path / "inputs" / "origin.json").write_text('{"snapshot": "ab12", "spec": "of somebody else"}')
+    run = jobs.attempt(path)
+    fit.run(run)
     assert sorted(path.name for path in run.partial.iterdir()) == ["metrics.json", "model", "origin.json"]
     assert sorted(path.name for path in (run.partial / "model").iterdir()) == [
         "chat_template.jinja",
@@ -62,8 +65,10 @@ def test_a_run_leaves_a_model_its_figures_and_its_origin(tmp_path):
         "tokenizer_config.json",
     ]
     origin = json.loads((run.partial / "origin.json").read_text())
+    assert origin["snapshot"] == "ab12"
     assert origin["spec"]["weight_decay"] == 0.0
     assert origin["inputs"]["train.jsonl"] == sha256(tmp_path / "inputs" / "train.jsonl")
+    assert list(origin["inputs"]) == ["heldout.jsonl", "train.jsonl"]
     assert set(origin["packages"]) >= {"torch", "transformers"}
     updates = [event for event in jobs.events(tmp_path) if "loss" in event.get("metrics", {})]
     assert [(event["step"], event["total"]) for event in updates] == [(n, 6) for n in range(1, 7)]

@@ -1,6 +1,7 @@
 """The runner as others see it: a process with a job folder, its diary, its exit code."""
 
 import errno
+import fcntl
 import json
 import resource
 import signal
@@ -123,6 +124,17 @@ def test_two_runners_never_work_in_one_folder(tmp_path):
     assert (code, finish(first)[0]) == (1, 75)
     assert "Another runner is at work" in told
     assert not (folder / "attempt-2").exists()
+
+
+def test_under_a_supervisor_a_folder_that_stays_taken_is_an_interruption_with_a_reason(tmp_path):
+    impatient = "from training.learning import __main__ as runner; runner.LOCK_PATIENCE = 0.1; exit(runner.main())"
+    with (tmp_path / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        command = [sys.executable, "-c", impatient, str(tmp_path), "--attempt", "2"]
+        with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) as process:
+            assert process.wait(timeout=120) == 75
+    name, reason = outcome(tmp_path, 2)
+    assert name == "stopped" and reason.startswith("Another runner is at work")
 
 
 def test_a_file_that_may_not_grow_stands_in_for_a_full_disk(tmp_path):

@@ -37,6 +37,7 @@ LOCK_PATIENCE = 60.0  # seconds: an earlier runner whose supervisor died may sti
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run a job folder by these words of the command line; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.learning", description="Run one job folder.")
     parser.add_argument("folder", type=Path, help="the job folder, with spec.json and inputs/")
     parser.add_argument("--attempt", type=int, help="the attempt's number, given by a supervisor")
@@ -54,10 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
             attempt = _next_attempt(folder) if by_hand else options.attempt
             return _attempt(folder, attempt, stop, by_hand=by_hand)
     except Refused as refusal:
-        print(refusal, file=sys.stderr)
-        return FAILED
+        if by_hand:
+            print(refusal, file=sys.stderr)
+            return FAILED
+        return _come_back(folder, options.attempt, str(refusal))
     except Stopped:
-        return STOPPED
+        return STOPPED if by_hand else _come_back(folder, options.attempt, "Stopped on request, before it began.")
 
 
 def _attempt(folder: Path, attempt: int, stop: Stop, *, by_hand: bool) -> int:
@@ -80,6 +83,14 @@ def _attempt(folder: Path, attempt: int, stop: Stop, *, by_hand: bool) -> int:
         outcome, reason, code = "failed", sentence(problem, folder), FAILED
     events.finish(outcome, reason)
     return code
+
+
+def _come_back(folder: Path, attempt: int, reason: str) -> int:
+    """The folder was not to be had: an interruption, which the supervisor's next attempt may not meet."""
+    home = folder / f"attempt-{attempt}"
+    home.mkdir(exist_ok=True)
+    Events(home).finish("stopped", reason)
+    return STOPPED
 
 
 def _work(folder: Path, attempt: int, events: Events, stop: Stop) -> Run:

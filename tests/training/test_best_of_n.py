@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from pathlib import Path
 from statistics import fmean
 
@@ -85,6 +86,20 @@ def test_the_metrics_tell_the_gain_the_curve_and_the_bound(policy, judge, tmp_pa
     assert told["best_of"][4] == pytest.approx(told["winner_score"])
     assert told["best_of"] == sorted(told["best_of"])
     assert told["kl_bound"] == pytest.approx(0.8094, abs=1e-4)  # log 5 - 4/5
+
+
+def test_pools_come_one_by_one_however_the_answers_lie_in_the_file(tmp_path):
+    drawn = [{"prompt_id": name, "index": i, "logprobs": [-0.5] * 2000} for i in (1, 0) for name in range(100)]
+    file = tmp_path / "drawn.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in drawn))
+    tracemalloc.start()
+    try:
+        order = [[(line["prompt_id"], line["index"]) for line in pool] for pool in best_of_n.pools_of(file, range(100))]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert order == [[(name, 0), (name, 1)] for name in range(100)]
+    assert peak < file.stat().st_size / 4
 
 
 def test_of_equal_scores_the_first_drawn_wins():

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.overrides import TorchFunctionMode
 from transformers import GPT2Config, GPTNeoXConfig, MistralConfig, OPTConfig, Qwen2Config, Qwen3Config
 
 from rewards.learning import language_model
@@ -230,6 +231,26 @@ def test_long_prompts_lower_the_number_of_rows(model, monkeypatch):
     batch = Batch(model, QUESTIONS, HOW)
     assert (batch.slots.capacity, batch.slots.rows) == (len(QUESTIONS[3].tokens) + 12, 2)
     assert tokens({(one.prompt_id, one.index): one for one in batch.answers(Stop())}) == tokens(answers(model))
+
+
+class MostRows(TorchFunctionMode):
+    """The most rows of any tensor over the vocabulary."""
+
+    seen = 0
+
+    def __torch_function__(self, function, types, arguments=(), keywords=None):
+        result = function(*arguments, **(keywords or {}))
+        if isinstance(result, torch.Tensor) and result.ndim == 2 and result.shape[1] == len(WORDS):
+            self.seen = max(self.seen, len(result))
+        return result
+
+
+def test_many_answers_of_one_prompt_draw_their_first_token_a_batch_at_a_time(model):
+    many = [QUESTIONS[0]._replace(indices=range(50))]
+    with MostRows() as most:
+        drawn = answers(model, many)
+    assert most.seen == HOW.rows
+    assert tokens(drawn) == tokens(answers(model, many, rows=50))
 
 
 def test_a_stop_is_heeded_at_the_next_token(model):

@@ -154,6 +154,19 @@ def test_prompts_that_cannot_be_answered_are_refused_by_line(policy, tmp_path, p
         sample.run(make_run(tmp_path, policy, prompts=prompts))
 
 
+def test_the_summary_takes_its_lines_one_by_one():
+    told = [
+        ("a", "x", [1, 2], [-1.0, -2.0], "stop"),
+        ("a", "x", [1], [-3.0], "length"),
+        ("b", "x", [1], [-2.0], "stop"),
+    ]
+    keys = ("prompt_id", "text", "token_ids", "logprobs", "finish_reason")
+    assert sample.summary(dict(zip(keys, line, strict=True)) for line in told) == {
+        "answers": 3, "tokens": 4, "mean_tokens": 1.33, "stopped_share": 0.6667, "mean_logprob": -2.0,
+        "different_share": 0.6667,
+    }  # fmt: skip
+
+
 def test_a_policy_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(Refused, match="There is no model folder"):
         sample.run(make_run(tmp_path, tmp_path / "nowhere"))

@@ -4,9 +4,10 @@ Stiennon et al. 2020; Nakano et al. 2021. What a smaller n would have gained is 
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import fmean
+from typing import BinaryIO
 
 from rewards.learning.run import Run
 from rewards.learning.score import Scorer
@@ -25,54 +26,60 @@ def run(run: Run) -> None:
     prompts = sample.read_prompts(run)
     drafts = [run.attempt_folder(attempt) / "drawn.jsonl" for attempt in range(run.attempt, 0, -1)]
     drawn = sample.draw_answers(run, spec, prompts, spec.n, drafts[0], drafts[1:])  # no output yet: it has no scores
-    pools = pools_of(drafts[0], prompts)
     scorer = Scorer.load(spec.reward_model, say=run.events.message, stop=run.stop)
-    winners = write(run, prompts, pools, scorer, done=drawn.lines)
-    lines = [line for pool in pools.values() for line in pool]
+    scores = write(run, prompts, drafts[0], scorer, done=drawn.lines)
     run.write_json(
         "metrics.json",
         {
             "prompts": len(prompts),
             "n": spec.n,
-            **measure(list(pools.values()), winners),
-            **sample.summary(lines),
+            **measure(scores),
+            **sample.summary(sample.whole_lines(run.partial / "pool.jsonl")),
             **sample.speed(drawn),
         },
     )
     run.write_origin(spec.to_json())
 
 
-def pools_of(file: Path, prompts: dict[PromptId, Messages]) -> dict[PromptId, Pool]:
-    """The answers of each prompt by index, the prompts in their own order: the file is in the order of drawing."""
-    pools: defaultdict[PromptId, Pool] = defaultdict(list)
-    for line in sample.whole_lines(file):
-        pools[line["prompt_id"]].append(line)
-    return {name: sorted(pools[name], key=lambda line: line["index"]) for name in prompts}
+def write(run: Run, prompts: dict[PromptId, Messages], file: Path, scorer: Scorer, *, done: int) -> list[list[float]]:
+    """Score each pool of the drawn answers in `file`, write it and its winner as soon as that is done; the scores.
 
-
-def write(
-    run: Run, prompts: dict[PromptId, Messages], pools: dict[PromptId, Pool], scorer: Scorer, *, done: int
-) -> list[Line]:
-    """Score each pool, write it and its winner as soon as that is done; the winners.
-
-    The metric `winner_score` is the mean so far."""
-    total = done + len(prompts)
-    winners = []
+    The metric `winner_score` is the mean so far. At most a few prompts' answers are held in memory."""
+    total, sum_of_best = done + len(prompts), 0.0
+    all_scores = []
+    asked = ((prompts[pool[0]["prompt_id"]], [line["text"] for line in pool]) for pool in pools_of(file, prompts))
     with (
         (run.partial / "pool.jsonl").open("w", encoding="utf-8") as pool_file,
         (run.partial / "answers.jsonl").open("w", encoding="utf-8") as winner_file,
     ):
-        for scored, (pool, scores) in enumerate(_scored(prompts, pools, scorer), start=1):
+        scored = zip(pools_of(file, prompts), scorer.stream(asked), strict=True)
+        for number, (pool, scores) in enumerate(scored, start=1):
             for line, score in zip(pool, scores, strict=True):
                 line["score"] = score
                 pool_file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            winners.append(best(pool))
-            winner_file.write(json.dumps(winners[-1], ensure_ascii=False) + "\n")
+            winner_file.write(json.dumps(best(pool), ensure_ascii=False) + "\n")
             winner_file.flush()
-            run.events.step(done + scored, total, winner_score=fmean(winner["score"] for winner in winners))
+            all_scores.append(scores)
+            sum_of_best += max(scores)
+            run.events.step(done + number, total, winner_score=sum_of_best / number)
     sync(run.partial / "pool.jsonl")
     sync(run.partial / "answers.jsonl")
-    return winners
+    return all_scores
+
+
+def pools_of(file: Path, prompts: Iterable[PromptId]) -> Iterator[Pool]:
+    """The answers of each prompt by index, the prompts in their own order: the file is in the order of drawing.
+
+    Only the places of its lines are held in memory. Every line must be whole."""
+    places: defaultdict[PromptId, list[tuple[int, int]]] = defaultdict(list)  # index, first byte
+    with file.open("rb") as lines:
+        start = 0
+        for text in lines:
+            line = json.loads(text)
+            places[line["prompt_id"]].append((line["index"], start))
+            start += len(text)
+        for name in prompts:
+            yield [_line_at(lines, start) for _, start in sorted(places[name])]
 
 
 def best(pool: Pool) -> Line:
@@ -80,20 +87,19 @@ def best(pool: Pool) -> Line:
     return max(pool, key=lambda line: (line["score"], -line["index"]))
 
 
-def measure(pools: list[Pool], winners: list[Line]) -> dict[str, object]:
-    """What the choice gained, on the reward model's own scale, and how far it moved the policy at most."""
-    scores = [[line["score"] for line in pool] for pool in pools]
+def measure(scores: list[list[float]]) -> dict[str, object]:
+    """What the choice gained, on the reward model's own scale, and how far it moved the policy at most.
+
+    `scores` are those of each prompt's n answers."""
     n = len(scores[0])
     return {
-        "winner_score": fmean(winner["score"] for winner in winners),
+        "winner_score": fmean(max(pool) for pool in scores),
         "pool_score": fmean(fmean(pool) for pool in scores),
         "best_of": metrics.best_of_curve(scores, n),
         "kl_bound": metrics.best_of_n_kl(n),
     }
 
 
-def _scored(
-    prompts: dict[PromptId, Messages], pools: dict[PromptId, Pool], scorer: Scorer
-) -> Iterator[tuple[Pool, list[float]]]:
-    asked = ((prompts[name], [line["text"] for line in pool]) for name, pool in pools.items())
-    return zip(pools.values(), scorer.stream(asked), strict=True)
+def _line_at(lines: BinaryIO, place: int) -> Line:
+    lines.seek(place)
+    return json.loads(lines.readline())

@@ -179,12 +179,16 @@ class Batch:
                 yield from self._open(self.questions.popleft())
 
     def _open(self, question: Question) -> Iterator[Answer]:
-        """Read a prompt once and draw the first token of each of its answers from the same logits."""
+        """Read a prompt once and draw the first token of each of its answers from the same logits.
+
+        No more at once than the batch has rows: a draw makes several tensors of (n, V)."""
         prompt = DynamicCache()
         ids = torch.tensor([question.tokens], device=self.model.device)
         logits = self.model(input_ids=ids, past_key_values=prompt, use_cache=True, logits_to_keep=1).logits[:, -1]
         rows = [self._row(question, index, prompt) for index in question.indices]
-        yield from self._take(rows, logits.expand(len(rows), -1))
+        for start in range(0, len(rows), self.slots.rows):
+            part = rows[start : start + self.slots.rows]
+            yield from self._take(part, logits.expand(len(part), -1))
         self.ready.extend(row for row in rows if not row.answer.finish_reason)
 
     def _row(self, question: Question, index: int, prompt: DynamicCache) -> _Row:

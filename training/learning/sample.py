@@ -37,6 +37,7 @@ class Drawn(NamedTuple):
 
     @property
     def tokens_per_second(self) -> float:
+        """Of this attempt; 0 where it drew nothing."""
         return self.tokens / self.seconds if self.seconds else 0.0
 
 
@@ -47,8 +48,7 @@ def run(run: Run) -> None:
     file = run.partial / "answers.jsonl"
     earlier = [folder / file.name for folder in run.earlier_partials()]
     drawn = draw_answers(run, spec, prompts, spec.answers, file, earlier)
-    lines = list(whole_lines(file))
-    run.write_json("metrics.json", {"prompts": len(prompts), **summary(lines), **speed(drawn)})
+    run.write_json("metrics.json", {"prompts": len(prompts), **summary(whole_lines(file)), **speed(drawn)})
     run.write_origin(spec.to_json())
 
 
@@ -99,6 +99,7 @@ def draw_answers(
 
 
 def load_policy(spec: DrawSpec) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The policy in the spec's precision, on the device. Raises Refused where the folder holds no usable model."""
     model, tokenizer = language_model.load_causal(spec.policy, dtype=language_model.DTYPES[spec.precision])
     model.to(language_model.device())  # type: ignore[arg-type]
     return model, tokenizer
@@ -152,16 +153,23 @@ def line_of(answer: Answer, tokenizer: PreTrainedTokenizerBase) -> Line:
     }
 
 
-def summary(lines: list[Line]) -> dict[str, float]:
-    """What a researcher wants to know of a file of answers at a glance."""
-    tokens = sum(len(line["token_ids"]) for line in lines)
+def summary(lines: Iterable[Line]) -> dict[str, float]:
+    """What a researcher wants to know of a file of answers at a glance. Of each line no more than a hash is kept."""
+    answers, tokens, stopped, logprob = 0, 0, 0, 0.0
+    different: set[int] = set()
+    for line in lines:
+        answers += 1
+        tokens += len(line["token_ids"])
+        stopped += line["finish_reason"] == "stop"
+        logprob += sum(line["logprobs"])
+        different.add(hash((line["prompt_id"], line["text"])))
     return {
-        "answers": len(lines),
+        "answers": answers,
         "tokens": tokens,
-        "mean_tokens": round(tokens / len(lines), 2),
-        "stopped_share": round(sum(line["finish_reason"] == "stop" for line in lines) / len(lines), 4),
-        "mean_logprob": round(sum(sum(line["logprobs"]) for line in lines) / tokens, 4),
-        "different_share": round(len({(line["prompt_id"], line["text"]) for line in lines}) / len(lines), 4),
+        "mean_tokens": round(tokens / answers, 2),
+        "stopped_share": round(stopped / answers, 4),
+        "mean_logprob": round(logprob / tokens, 4),
+        "different_share": round(len(different) / answers, 4),
     }
 
 

@@ -63,6 +63,7 @@ class Slots(Cache):
             self.values[layer][row, :, : values.shape[2]] = values[0]
 
     def move(self, source: int, target: int) -> None:
+        """Copy what the rows in work hold at `source` over row `target`."""
         for memory in (*self.keys, *self.values):
             memory[target, :, : self._longest] = memory[source, :, : self._longest]
 

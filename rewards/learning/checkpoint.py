@@ -71,6 +71,7 @@ def load_tensors(file: Path) -> dict[str, Tensor]:
 
 
 def verifies(folder: Path) -> bool:
+    """Whether the folder has a manifest and every file is what it says. A missing or torn one is a no, no error."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         return all(sha256(folder / name) == digest for name, digest in manifest.items())
@@ -123,6 +124,7 @@ def random_state() -> dict[str, Tensor]:
 
 
 def restore_random_state(state: dict[str, Tensor]) -> None:
+    """Put back what `random_state` gave; an accelerator's part is passed over where there is none."""
     torch.set_rng_state(state["cpu"])
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])

@@ -28,6 +28,7 @@ class Stop:
         self.requested = False
 
     def check(self) -> None:
+        """Raises Stopped once the flag is up."""
         if self.requested:
             raise Stopped
 
@@ -70,6 +71,7 @@ class Events:
         self._tell(f"{step}/{total}  " + "  ".join(f"{name} {value:.4g}" for name, value in finite.items()))
 
     def message(self, text: str) -> None:
+        """Say a sentence to whoever watches."""
         self._append({"message": text})
         self._tell(text)
 
@@ -79,6 +81,7 @@ class Events:
         self._tell(f"{outcome}: {reason}" if reason else outcome)
 
     def close(self) -> None:
+        """Give the file back; nothing can be said any more."""
         os.close(self._file)
 
     def _append(self, event: dict[str, object]) -> None:

@@ -34,6 +34,7 @@ def learning_rate(step: int, total: int, *, peak: float, warmup: float) -> float
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """The rate of the next update, for all weights alike."""
     for group in optimiser.param_groups:
         group["lr"] = rate
 

@@ -34,6 +34,7 @@ class Piece(NamedTuple):
 
     @property
     def length(self) -> int:
+        """Tokens of the prompt and of all its answers here."""
         return len(self.prompt) + sum(map(len, self.answers))
 
 

@@ -1,8 +1,8 @@
 """What the kind `reward` costs and gives, by hand: `python -m benchmarks.reward COMMAND`.
 
-`hh FOLDER --base POLICY` fits a reward model on pairs of HH-RLHF (harmless), read from the folder that
-PLACKETT_TEST_DATA names, and prints its figures. `rows` times one update with shared rows, with one row an answer, and
-pair by pair."""
+`planted` fits the tiny model of the tests on a preference that follows a rule. `hh FOLDER --base POLICY` fits a reward
+model on pairs of HH-RLHF (harmless), read from the folder that PLACKETT_TEST_DATA names. Both print the job's figures.
+`rows` times one update with shared rows, with one row an answer, and pair by pair."""
 
 import argparse
 import gzip
@@ -14,6 +14,7 @@ import random
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from rewards.learning import bradley_terry, packing
 from rewards.learning.packing import Batch, Group
 from rewards.learning.reward_model import RewardModel
 from tests import tiny
+from tests.rewards import jobs
 
 HH = "hh_rlhf_harmless_base.dev.jsonl.gz"
 TURN = re.compile(r"\n\n(Human|Assistant): ?")
@@ -35,6 +37,7 @@ ROLES = {"Human": "user", "Assistant": "assistant"}
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reward", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("planted", help="fit the tiny model on a rule")
     hh = commands.add_parser("hh", help="fit on HH-RLHF pairs")
     hh.add_argument("folder", type=Path, help="a new job folder")
     hh.add_argument("--base", type=Path, required=True, help="the folder of the policy")
@@ -44,15 +47,25 @@ def main() -> None:
     commands.add_parser("rows", help="time one update in three ways")
     options = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} at the start")
-    if options.command == "hh":
+    if options.command == "planted":
+        fit_planted()
+    elif options.command == "hh":
         fit_hh(options.folder, options.base, options.train, options.heldout, options.set)
     else:
         time_rows()
     print(f"load {os.getloadavg()[0]:.2f} at the end")
 
 
+def fit_planted() -> None:
+    """The job of the test of the same name: 400 prompts, four answers each, ranked by how often one says "x"."""
+    train, heldout = jobs.planted(400, seed=1), jobs.planted(100, seed=2)
+    settings = {"learning_rate": 3e-3, "prompts_per_step": 8, "epochs": 2}
+    with tempfile.TemporaryDirectory() as name:
+        fit(jobs.folder(Path(name), train=train, heldout=heldout, **settings))
+
+
 def fit_hh(folder: Path, base: Path, train: int, heldout: int, settings: list[str]) -> None:
-    """Make the job folder, run it as a person would, print its metrics."""
+    """Make the job folder, and fit."""
     (folder / "inputs").mkdir(parents=True)
     rows = list(hh_rankings(Path(os.environ["PLACKETT_TEST_DATA"]) / HH, train + heldout))
     for name, part in (("train", rows[:train]), ("heldout", rows[train:])):
@@ -61,6 +74,11 @@ def fit_hh(folder: Path, base: Path, train: int, heldout: int, settings: list[st
     chosen = {name: json.loads(value) for name, value in (setting.split("=", 1) for setting in settings)}
     spec = {"kind": "reward", "base": str(base.resolve()), "threads": os.cpu_count(), **chosen}
     (folder / "spec.json").write_text(json.dumps(spec, indent=2))
+    fit(folder)
+
+
+def fit(folder: Path) -> None:
+    """Run a job folder as a person would, print its metrics."""
     started = time.monotonic()
     subprocess.run([sys.executable, "-m", "training.learning", str(folder)], check=True)
     metrics = json.loads((folder / "output" / "metrics.json").read_text())

@@ -1,6 +1,7 @@
 """The architecture, proven: layers import one way, torch lives in learning/, pure modules stay pure."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,3 +136,10 @@ def test_every_loader_of_transformers_is_told_that_foreign_code_never_runs() -> 
         and "trust_remote_code" not in [word.arg for word in call.keywords]
     ]
     assert silent == []
+
+
+def test_make_bench_runs_every_command_that_the_benchmarks_page_names() -> None:
+    told = re.findall(r"`python -m (benchmarks\.\w+) (\w+)", (ROOT / "docs/benchmarks.md").read_text())
+    run = (ROOT / "benchmarks/__main__.py").read_text()
+    assert len(told) >= 5
+    assert [words for words in told if 'run("{}", "{}"'.format(*words) not in run] == []

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -66,6 +67,12 @@ def test_by_hand_it_publishes_the_output_and_tells_its_progress(tmp_path):
     assert not (folder / "attempt-1" / "output.partial").exists()
     assert not (folder / "checkpoints").exists()
     assert "6/6  heldout_accuracy" in told and told.rstrip().endswith("done")
+
+
+def test_its_threads_sleep_while_they_wait_for_each_other(tmp_path):
+    """As torch's own OpenMP says it: what is set after it was loaded comes too late."""
+    _, told = finish(start(tmp_path, "--help", env={**os.environ, "OMP_DISPLAY_ENV": "TRUE"}))
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in told
 
 
 def test_under_a_supervisor_it_leaves_publishing_to_it(tmp_path):

@@ -209,8 +209,10 @@ def request_cancel(job: Job, user: User | None) -> Job:
 
 
 def request_stop(job: Job) -> None:
-    """Ask a running job to save its work and go back into the queue."""
-    Job.objects.filter(pk=job.pk, state=Job.State.RUNNING).update(stop_requested=True)
+    """Ask this attempt to save its work and go back into the queue. Raises Fenced."""
+    with held(job) as locked:
+        locked.stop_requested = True
+        locked.save(update_fields=["stop_requested"])
 
 
 @transaction.atomic

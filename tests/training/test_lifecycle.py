@@ -236,9 +236,10 @@ def test_an_attempt_that_was_replaced_is_fenced() -> None:
     lapse(old)
     new = claim()
     assert (new.pk, new.attempt) == (old.pk, 2)
-    for call in (lambda: lifecycle.renew(old, now()), lambda: lifecycle.flags(old), lambda: enter(old)):
+    for call in (lambda job: lifecycle.renew(job, now()), lifecycle.flags, lifecycle.request_stop, enter):
         with pytest.raises(lifecycle.Fenced):
-            call()
+            call(old)
+    assert not refreshed(new).stop_requested
     enter(new)
 
 

@@ -14,12 +14,6 @@ from rewards.models import RewardModel
 
 
 class JobQuerySet(models.QuerySet["Job"]):
-    def visible_to(self, user: User) -> Self:
-        """Jobs of the person's projects; an installation admin sees all, those of no project too."""
-        if user.is_installation_admin:
-            return self
-        return self.filter(project__in=Project.objects.visible_to(user))
-
     def unfinished(self) -> Self:
         return self.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING])
 

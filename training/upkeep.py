@@ -10,6 +10,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils.timezone import now
 
 from training import workers
+from training.doorbell import ring
 from training.models import Job, Worker
 from training.reaper import reap
 
@@ -29,6 +30,14 @@ class Upkeep:
         self._thread = threading.Thread(target=self._loop, name="upkeep", daemon=True)
 
     def start(self) -> None:
+        """Comes back once the worker and its devices are written down: no ring is answered before. What was rung for
+        until then found nobody, so it rings once itself."""
+        try:
+            for queue in self._queues:
+                self._sign_of_life(queue)
+                ring(queue)
+        except (DatabaseError, InterfaceError) as problem:
+            self._wait_for_database(problem)
         self._thread.start()
 
     def drain(self) -> None:
@@ -46,13 +55,16 @@ class Upkeep:
             try:
                 self._round()
             except (DatabaseError, InterfaceError) as problem:
-                log.warning("Upkeep waits for the database: %s", str(problem).strip().splitlines()[:1])
-                connection.close()
+                self._wait_for_database(problem)
             except Exception:
                 log.exception("Upkeep")
             self._wake.wait(min(settings.JOB_REAP_SECONDS, settings.JOB_HEARTBEAT_SECONDS))
             self._wake.clear()
         self._retire()
+
+    def _wait_for_database(self, problem: Exception) -> None:
+        log.warning("Upkeep waits for the database: %s", str(problem).strip().splitlines()[:1])
+        connection.close()
 
     def _round(self) -> None:
         for queue in self._queues:

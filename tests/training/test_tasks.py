@@ -1,5 +1,6 @@
 """Real Celery workers on a real broker."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tests.training.jobs import (
 )
 from training.doorbell import ring
 from training.models import Device, Job, Worker
+from training.tasks import run_next
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,6 +65,20 @@ def test_a_broker_that_forgot_everything_loses_no_job() -> None:
     with real_worker():
         wait_until(state(job, "succeeded"), what="success")
     assert refreshed(job).attempt == 1
+
+
+def test_a_worker_that_starts_looks_for_work_by_itself_and_has_its_devices_by_then() -> None:
+    job = launch_sample()
+    flush_broker()
+    with real_worker(JOB_RING_AGAIN_SECONDS="600") as worker:
+        wait_until(state(job, "succeeded"), what="success")
+        assert refreshed(job).worker.pid == worker.process.pid
+
+
+def test_a_ring_that_comes_before_the_worker_is_written_down_writes_it_down() -> None:
+    run_next("jobs")
+    assert Worker.objects.get(queue="jobs").pid == os.getpid()
+    assert Device.objects.exists()
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ from training.specs import KINDS
 
 Inputs = dict[str, Any]
 Row = TypeVar("Row", bound=Model)
+LONGEST_NAME = 120
+"""Of a policy or a reward model, as their rows have it."""
 TESTS_ONLY = "it is for tests, and training on it would make every later test worthless. Freeze one for training."
 
 
@@ -75,14 +77,16 @@ def _convert(project: Project | None, user: User | None, inputs: Inputs) -> Inpu
     source, name = Path(str(inputs.get("source", ""))), str(inputs.get("name", "")).strip()
     if not source.is_absolute():
         raise Refused(f"Name the model by its absolute path, not {str(source)!r}.")
-    if not source.exists():
-        raise Refused(f"There is no model at {source}: check the path.")
+    if not 0 < len(name) <= LONGEST_NAME:
+        raise Refused(f"Name the policy, in at most {LONGEST_NAME} characters.")
     try:
+        if not source.exists():
+            raise Refused(f"There is no model at {source}: check the path.")
         check_model_source(source)
     except UnusableFolder as problem:
         raise Refused(str(problem)) from None
-    if not name:
-        raise Refused("Name the policy.")
+    except OSError as problem:
+        raise Refused(f"{source} cannot be read ({problem.strerror}): check the path and who may read it.") from None
     if Policy.objects.filter(name=name).exists():
         raise Refused(f"There is a policy named {name} already: choose another name.")
     return {"source": str(source), "name": name, "description": str(inputs.get("description", "") or "")}
@@ -110,7 +114,7 @@ def _reward(project: Project, user: User | None, inputs: Inputs) -> Inputs:
             f"{snapshot} holds {preferences} preferences on {prompts} prompts, too few: some prompts train the "
             "model and others test it. Rank at least two, not all as ties, and freeze again."
         )
-    name = str(inputs.get("name") or "").strip()[:120]
+    name = str(inputs.get("name") or "").strip()[:LONGEST_NAME]
     if name and RewardModel.objects.filter(project=project, name=name).exists():
         raise Refused(f"{project} has a reward model named {name} already: choose another name.")
     return {"snapshot": snapshot.pk, "policy": policy.pk, "name": name}

@@ -13,7 +13,7 @@ from annotate import snapshots
 from annotate.desk_tasks import make_ranking_tasks
 from annotate.models import Answer, AnswerBatch, Project, Prompt, Snapshot, clean_text
 from rewards.models import RewardModel, Score
-from training.checks import Refused, check_for_training, chosen_prompts
+from training.checks import LONGEST_NAME, Refused, check_for_training, chosen_prompts
 from training.folders import JobFolder, UnusableFolder, check_model_folder, check_model_source, inside, size_of
 from training.lifecycle import held
 from training.models import Fitting, Job, Policy, Sampling
@@ -350,8 +350,9 @@ def _model(output: Path) -> Path:
 
 def _free_name(job: Job, name: str) -> str:
     """The name; where it was taken meanwhile, with the job's number: a finished fit is never thrown away."""
+    name = name[:LONGEST_NAME]
     taken = RewardModel.objects.filter(project=_project(job), name=name).exists()
-    return f"{name[:100]} (job {job.pk})" if taken else name[:120]
+    return f"{name[:100]} (job {job.pk})" if taken else name
 
 
 def _short_hash(job: Job) -> str:

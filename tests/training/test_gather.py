@@ -1,6 +1,7 @@
 """Rows to files and back, for each kind."""
 
 import json
+import shutil
 
 import pytest
 
@@ -181,6 +182,18 @@ def test_rows_of_one_conversation_cannot_be_split() -> None:
     job = launch_reward(project, make_snapshot(project, prompts=1, counts={"prompts": 2, "comparisons": 2, "ties": 0}))
     with pytest.raises(lifecycle.Refused, match="nothing can be held out"):
         prepared(job)
+
+
+def test_a_fit_whose_long_name_was_taken_meanwhile_is_kept_under_a_name_with_its_number(tmp_path) -> None:
+    project = factories.make_project()
+    make_policy("tiny")
+    job = launch_reward(project, make_snapshot(project))
+    Policy.objects.update(name="p" * 119)
+    taken = {"snapshot_id": job.inputs["snapshot"], "base_name": "tiny", "folder": "x"}
+    RewardModel.objects.create(project=project, name=f"{'p' * 119} ", **taken)
+    shutil.copytree(tiny_model(), tmp_path / "model")
+    gather.collect(job, tmp_path)
+    assert job.fittings.get().reward_model.name == f"{'p' * 100} (job {job.pk})"
 
 
 def test_a_batch_is_scored_in_rows_that_remember_their_answers() -> None:

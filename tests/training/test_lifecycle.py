@@ -76,6 +76,8 @@ def test_a_broker_that_accepts_and_never_answers_holds_no_page_up(django_capture
         ("sample", {"policy": "tiny", "colour": 1}, "has no input 'colour'"),
         ("convert", {"source": "models/x", "name": "x"}, "absolute path"),
         ("convert", {"source": "/nowhere/at/all", "name": "x"}, "no model at /nowhere/at/all"),
+        ("convert", {"source": "/" + "x" * 300, "name": "x"}, "cannot be read .File name too long"),
+        ("convert", {"source": "/models/x", "name": "x" * 121}, "in at most 120 characters"),
         ("score", {"reward_model": None}, "Choose a reward model"),
         ("dance", {}, "no job of the kind 'dance'"),
     ],

@@ -67,8 +67,26 @@ def check_for_training(snapshot: Snapshot) -> None:
         raise Refused(f"{snapshot} holds no rankings: a reward model learns from a snapshot of rankings.")
     if snapshot.purpose != Snapshot.Purpose.TRAINING:
         raise Refused(f"{snapshot} was frozen for testing: {TESTS_ONLY}")
-    if snapshot.project.purpose != Project.Purpose.TRAINING:
-        raise Refused(f"{snapshot.project} is an evaluation project: {TESTS_ONLY}")
+    check_trains(snapshot.project)
+
+
+def check_trains(project: Project) -> None:
+    if project.purpose != Project.Purpose.TRAINING:
+        raise Refused(f"{project} is an evaluation project: {TESTS_ONLY}")
+
+
+def checked_fit(project: Project, inputs: Inputs, *, rankings: str, prompts: int, preferences: int) -> Inputs:
+    """What a fit works on beside its snapshot: all that can be known before one is frozen. Raises Refused."""
+    policy = _find(Policy.objects.all(), inputs.get("policy"), "policy")
+    if prompts < 2 or preferences < 2:
+        raise Refused(
+            f"{rankings}: {preferences} preferences on {prompts} prompts are too few, for some prompts train the "
+            "model and others test it. Rank at least two, not all as ties, and freeze again."
+        )
+    name = str(inputs.get("name") or "").strip()[:LONGEST_NAME]
+    if name and RewardModel.objects.filter(project=project, name=name).exists():
+        raise Refused(f"{project} has a reward model named {name} already: choose another name.")
+    return {"policy": policy.pk, "name": name}
 
 
 def _convert(project: Project | None, user: User | None, inputs: Inputs) -> Inputs:
@@ -106,18 +124,11 @@ def _best_of_n(project: Project, user: User | None, inputs: Inputs) -> Inputs:
 
 def _reward(project: Project, user: User | None, inputs: Inputs) -> Inputs:
     snapshot = _find(Snapshot.objects.filter(project=project), inputs.get("snapshot"), "snapshot")
-    policy = _find(Policy.objects.all(), inputs.get("policy"), "policy")
     check_for_training(snapshot)
-    prompts, preferences = snapshot.counts["prompts"], snapshot.counts["comparisons"] - snapshot.counts["ties"]
-    if prompts < 2 or preferences < 2:
-        raise Refused(
-            f"{snapshot} holds {preferences} preferences on {prompts} prompts, too few: some prompts train the "
-            "model and others test it. Rank at least two, not all as ties, and freeze again."
-        )
-    name = str(inputs.get("name") or "").strip()[:LONGEST_NAME]
-    if name and RewardModel.objects.filter(project=project, name=name).exists():
-        raise Refused(f"{project} has a reward model named {name} already: choose another name.")
-    return {"snapshot": snapshot.pk, "policy": policy.pk, "name": name}
+    counts = snapshot.counts
+    told = counts["comparisons"] - counts["ties"]
+    fit = checked_fit(project, inputs, rankings=str(snapshot), prompts=counts["prompts"], preferences=told)
+    return {"snapshot": snapshot.pk, **fit}
 
 
 def _score(project: Project, user: User | None, inputs: Inputs) -> Inputs:

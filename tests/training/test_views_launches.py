@@ -133,6 +133,23 @@ def test_training_freezes_the_rankings_of_now(client, project, policy):
     assert only_job().inputs["snapshot"] == snapshot.pk
 
 
+def test_rankings_that_no_fit_would_take_are_not_even_frozen(client, project, policy):
+    factories.make_ranking(factories.make_task(project))
+    answer = client.post("/projects/bread/train", {**defaults("reward"), "policy": policy.pk})
+    assert answer.status_code == 422
+    assert "3 preferences on 1 prompts are too few" in answer.content.decode()
+    assert not project.snapshots.exists()
+
+
+def test_a_name_that_is_taken_is_refused_before_anything_is_frozen(client, project, policy):
+    taken = make_reward_model(project, "taste").snapshot
+    for _ in range(2):
+        factories.make_ranking(factories.make_task(project))
+    answer = client.post("/projects/bread/train", {**defaults("reward"), "policy": policy.pk, "name": "taste"})
+    assert "has a reward model named taste already" in answer.content.decode()
+    assert project.snapshots.get() == taken
+
+
 def test_nothing_to_freeze_is_said_and_nothing_is_queued(client, policy):
     answer = client.post("/projects/bread/train", {**defaults("reward"), "policy": policy.pk})
     assert answer.status_code == 422

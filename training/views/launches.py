@@ -1,6 +1,6 @@
 """Launch forms: each asks what to work on and how, and leads to the page of the new job."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Count, Q
 from django.http import HttpResponse
@@ -9,12 +9,12 @@ from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
 from annotate import snapshots
-from annotate.models import Comparison, Project, Prompt
+from annotate.models import Comparison, Project, Prompt, Snapshot
 from annotate.requests import ProjectRequest, SignedInRequest
 from annotate.roles import project_role
 from rewards.models import RewardModel
 from rewards.specs import InvalidSpec
-from training import lifecycle
+from training import checks, lifecycle
 from training.access import of_own_project
 from training.forms import BestOfNForm, LaunchForm, SampleForm, ScoreForm, TrainForm
 from training.models import Job, Policy
@@ -63,7 +63,7 @@ def best_of_n(request: ProjectRequest, slug: str) -> HttpResponse:
 def train(request: ProjectRequest, slug: str) -> HttpResponse:
     project: Project = request.project
     form = TrainForm(request.POST or None, project=project, initial=asked(request))
-    told, ties = comparisons_now(project)
+    told, ties, _ = comparisons_now(project)
     page = {
         "title": "Train a reward model",
         "action": "Train",
@@ -77,14 +77,25 @@ def train(request: ProjectRequest, slug: str) -> HttpResponse:
     return _launch(request, form, project, page)
 
 
-def comparisons_now(project: Project) -> tuple[int, int]:
-    """(with a winner, ties) that a snapshot for training would hold now."""
+class Comparisons(NamedTuple):
+    told: int
+    """With a winner."""
+    ties: int
+    prompts: int
+
+
+def comparisons_now(project: Project) -> Comparisons:
+    """What a snapshot for training would hold now."""
     tests = project.prompts.exclude(split=Prompt.Split.TRAIN).values("root")
     entering = Comparison.objects.filter(
         ranking__task__project=project, ranking__withdrawal=None, kind=Comparison.Kind.IMPLIED
     ).exclude(prompt__root__in=tests)
-    counted = entering.aggregate(told=Count("id", filter=Q(tie=False)), ties=Count("id", filter=Q(tie=True)))
-    return counted["told"], counted["ties"]
+    counted = entering.aggregate(
+        told=Count("id", filter=Q(tie=False)),
+        ties=Count("id", filter=Q(tie=True)),
+        prompts=Count("prompt", distinct=True),
+    )
+    return Comparisons(**counted)
 
 
 def _warning(project: Project, comparisons: int) -> str:
@@ -141,10 +152,22 @@ def launched(request: SignedInRequest, form: LaunchForm, project: Project | None
     try:
         inputs = form.inputs
         if isinstance(form, TrainForm) and "snapshot" not in inputs:
-            inputs["snapshot"] = snapshots.freeze(project=form.project, user=request.user).pk
+            inputs["snapshot"] = _frozen(request, form).pk
         return lifecycle.launch(
             kind=form.kind, project=project, user=request.user, settings=form.settings, inputs=inputs
         )
     except (lifecycle.Refused, InvalidSpec, snapshots.SnapshotRefused) as problem:
         form.add_error(None, str(problem))
         return None
+
+
+def _frozen(request: SignedInRequest, form: TrainForm) -> Snapshot:
+    """The rankings of now. They are counted first: what a fit would be refused for is never written to the disk."""
+    project, now = form.project, comparisons_now(form.project)
+    checks.full_settings(form.kind, form.settings)
+    checks.check_trains(project)
+    if now.told or now.ties:  # where nothing is ranked, or all of test prompts, freezing says which
+        checks.checked_fit(
+            project, form.inputs, rankings="The rankings of now", prompts=now.prompts, preferences=now.told
+        )
+    return snapshots.freeze(project=project, user=request.user)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import astuple, dataclass
 
 from django.db import transaction
@@ -48,20 +48,23 @@ class DeskReport:
 
 
 @transaction.atomic
-def make_ranking_tasks(batch: AnswerBatch) -> DeskReport:
-    """One task for each prompt of the batch whose answers are complete and that has none yet. Repeat it at will."""
+def make_ranking_tasks(batch: AnswerBatch, prompts: Collection[int] | None = None) -> DeskReport:
+    """One task for each prompt of the batch (of these ids, or all) whose answers are complete and that has none yet.
+
+    Repeat it at will."""
     _lock([batch])
     has_task = RankingTask.objects.filter(batch=batch, prompt=OuterRef("prompt"), repeat_of=None)
+    answers = batch.answers.all() if prompts is None else batch.answers.filter(prompt__in=prompts)
     complete = (
-        batch.answers.filter(~Exists(has_task))
+        answers.filter(~Exists(has_task))
         .order_by("prompt")
         .values_list("prompt", flat=True)
         .annotate(n=Count("pk"))
         .filter(n__gte=batch.answers_wanted)
     )
     report = DeskReport()
-    for prompts in _chunks(list(complete)):
-        _make(batch.project, _choose([batch], prompts, report), report, batch=batch)
+    for chunk in _chunks(list(complete)):
+        _make(batch.project, _choose([batch], chunk, report), report, batch=batch)
     return report
 
 

@@ -6,6 +6,7 @@ lines become rows while they grow, and the rows that its finished output becomes
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -171,11 +172,9 @@ def _store_pool(job: Job, rows: list[Row]) -> None:
     batch = _batch_of(job, scored=False)
     _store(job, batch, rows)
     values = {(row["prompt_id"], row["index"]): row["score"] for row in rows if row.get("score") is not None}
-    answers = batch.answers.filter(prompt__external_id__in={prompt for prompt, _ in values})
-    for answer in answers.select_related("prompt"):
-        value = values.get((answer.prompt.external_id, answer.index))
-        if value is not None:
-            _keep_scores(job.inputs["reward_model"], {answer.pk: value})
+    scored = batch.answers.filter(prompt__external_id__in={prompt for prompt, _ in values})
+    found = {(prompt, index): pk for pk, prompt, index in scored.values_list("pk", "prompt__external_id", "index")}
+    _keep_scores(job.inputs["reward_model"], {found[key]: value for key, value in values.items() if key in found})
 
 
 def _store_winners(job: Job, rows: list[Row]) -> None:
@@ -272,8 +271,12 @@ def _collect_scores(job: Job, output: Path) -> None:
     if "rows" in job.inputs:
         return
     asked = _lines(job.path / "inputs" / "answers.jsonl")
-    for row, answer in zip(asked, _lines(output / "scores.jsonl"), strict=True):
-        _keep_scores(job.inputs["reward_model"], dict(zip(row["answer_ids"], answer["scores"], strict=True)))
+    pairs = zip(asked, _lines(output / "scores.jsonl"), strict=True)
+    while chunk := list(islice(pairs, CHUNK)):
+        values: dict[int, float] = {}
+        for row, answer in chunk:
+            values.update(zip(row["answer_ids"], answer["scores"], strict=True))
+        _keep_scores(job.inputs["reward_model"], values)
 
 
 # shared
@@ -316,7 +319,7 @@ def _store(job: Job, batch: AnswerBatch, rows: list[Row]) -> None:
     ]
     Answer.objects.bulk_create(answers, ignore_conflicts=True, batch_size=CHUNK)
     if batch.for_ranking:
-        make_ranking_tasks(batch=batch)
+        make_ranking_tasks(batch=batch, prompts=prompts.values())
 
 
 def _keep_scores(reward_model: int, values: dict[int, float]) -> None:
@@ -327,6 +330,7 @@ def _keep_scores(reward_model: int, values: dict[int, float]) -> None:
         update_conflicts=True,
         unique_fields=["reward_model", "answer"],
         update_fields=["value"],
+        batch_size=10 * CHUNK,
     )
 
 

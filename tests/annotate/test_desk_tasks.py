@@ -44,6 +44,14 @@ def test_making_tasks_again_makes_only_the_new_ones(project, batch):
     assert RankingTask.objects.count() == 2
 
 
+def test_tasks_can_be_made_of_some_prompts_alone(project, batch):
+    first, second = make_prompt(project), make_prompt(project)
+    for prompt in (first, second):
+        make_answers(prompt, ["a", "b", "c"], batch)
+    assert desk_tasks.make_ranking_tasks(batch, prompts=[second.pk]).made == 1
+    assert RankingTask.objects.get().prompt == second
+
+
 def test_equal_texts_are_shown_once(project, batch):
     make_answers(make_prompt(project), ["yes", "no", "yes\n"], batch)
     desk_tasks.make_ranking_tasks(batch)

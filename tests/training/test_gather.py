@@ -4,6 +4,8 @@ import json
 import shutil
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from annotate import snapshots
 from annotate.models import Answer, AnswerBatch, Prompt, RankingTask
@@ -61,6 +63,11 @@ def reward_model(project, name: str = "taste") -> RewardModel:
     folder = str(tiny_model().relative_to(tiny_model().parents[1]))
     snapshot = make_snapshot(project)
     return RewardModel.objects.create(project=project, snapshot=snapshot, name=name, base_name="tiny", folder=folder)
+
+
+def launch_best_of_n(project, *, n: int, **inputs) -> Job:
+    wanted = {"policy": make_policy().pk, "reward_model": reward_model(project).pk, **inputs}
+    return lifecycle.launch(kind="best_of_n", project=project, user=None, settings={"n": n}, inputs=wanted)
 
 
 def test_a_sample_job_reads_its_prompts_under_their_external_ids_and_its_policy_by_an_absolute_path() -> None:
@@ -125,14 +132,8 @@ def test_a_ranking_task_is_made_as_soon_as_a_prompt_has_its_answers() -> None:
 
 def test_a_pool_gets_its_scores_and_the_winners_a_batch_of_their_own() -> None:
     project = sampling_project(1)
-    model = reward_model(project)
-    job = lifecycle.launch(
-        kind="best_of_n",
-        project=project,
-        user=None,
-        settings={"n": 2},
-        inputs={"policy": make_policy().pk, "reward_model": model.pk},
-    )
+    job = launch_best_of_n(project, n=2)
+    model = RewardModel.objects.get()
     folder = prepared(job)
     assert spec(folder)["reward_model"] == str(model.path)
     prompt = project.prompts.get()
@@ -148,6 +149,28 @@ def test_a_pool_gets_its_scores_and_the_winners_a_batch_of_their_own() -> None:
     drawn = AnswerBatch.objects.get(sampling__reward_model=None)
     assert drawn.source_name == "tiny"
     assert dict(Score.objects.values_list("answer__text", "value")) == {"no": -1.0, "yes": 2.5}
+
+
+def test_many_scores_cost_as_many_queries_as_few(django_assert_num_queries) -> None:
+    project = sampling_project(20)
+    prompts = list(project.prompts.all())
+    job = launch_best_of_n(project, n=2)
+    prepared(job)
+    with CaptureQueriesContext(connection) as few:
+        store(job, "pool.jsonl", [line(prompts[0], index, score=1.0) for index in range(2)])
+    with django_assert_num_queries(len(few)):
+        store(job, "pool.jsonl", [line(prompt, index, score=2.0) for prompt in prompts for index in range(2)])
+    assert Score.objects.filter(value=2.0).count() == 40
+
+    batch = {"reward_model": job.inputs["reward_model"], "batch": AnswerBatch.objects.first().pk}
+    again = lifecycle.launch(kind="score", project=project, user=None, settings={}, inputs=batch)
+    (again.path / "inputs").mkdir(parents=True)
+    asked = [{"answer_ids": list(prompt.answers.values_list("pk", flat=True))} for prompt in prompts]
+    (again.path / "inputs/answers.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked))
+    (again.path / "scores.jsonl").write_text('{"scores": [3, 4]}\n' * 20)
+    with django_assert_num_queries(2):
+        gather.collect(again, again.path)
+    assert Score.objects.filter(value__gte=3).count() == 40
 
 
 def test_a_snapshot_is_split_by_conversation_and_every_row_is_there_once() -> None:
@@ -238,7 +261,9 @@ def test_a_loop_of_real_jobs_makes_a_policy_a_reward_model_scores_and_winners() 
     policy = Policy.objects.get(name="student")
     assert policy.path.is_dir() and policy.size_bytes > 1000 and policy.details["architecture"] == "LlamaForCausalLM"
 
-    project = sampling_project(2)
+    project = factories.make_project()
+    for name in ("sun", "moon"):  # an answer is drawn by its prompt's name; these have no NUL, which is not stored
+        factories.make_prompt(project, external_id=name)
     job = run(launch_reward(project, make_snapshot(project), epochs=1, name="taste"))
     model = RewardModel.objects.get(name="taste")
     assert model.fitting.job == job and 0 <= model.accuracy <= 1 and model.log_loss > 0

@@ -74,9 +74,13 @@ def drawn(job: Job) -> list[Curve]:
 
 
 def points_after(job: Job, step: int) -> dict[str, list[tuple[int, float]]]:
-    """All points past a step, at most POINTS_SENT: ask again from the last one."""
+    """All points past a step, about POINTS_SENT at most, and each step whole: ask again from the last one."""
     series: dict[str, list[tuple[int, float]]] = {}
-    rows = job.metrics.filter(step__gt=step).order_by("step", "name").values_list("name", "step", "value")
-    for name, at, value in rows[:POINTS_SENT]:
+    found = job.metrics.filter(step__gt=step).order_by("step", "name").values_list("name", "step", "value")
+    rows = list(found[: POINTS_SENT + 1])
+    if len(rows) > POINTS_SENT:
+        last = rows[-1][1]  # perhaps cut in two
+        rows = [row for row in rows if row[1] < last] or list(found.filter(step=last))
+    for name, at, value in rows:
         series.setdefault(name, []).append((at, value))
     return series

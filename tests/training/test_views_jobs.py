@@ -171,6 +171,16 @@ def test_the_numbers_come_as_json_past_a_step(client, project):
     assert answer == {"state": "running", "finished": False, "attempt": 1, "series": {"loss": [[4, 0.4], [5, 0.5]]}}
 
 
+def test_a_step_is_never_cut_in_two_by_the_most_points_that_are_sent(project, monkeypatch):
+    monkeypatch.setattr(curves, "POINTS_SENT", 3)
+    job = make_job(project)
+    make_metrics(job, "loss", 3)
+    make_metrics(job, "speed", 3)
+    assert curves.points_after(job, -1) == {"loss": [(1, 0.1)], "speed": [(1, 0.1)]}
+    monkeypatch.setattr(curves, "POINTS_SENT", 1)
+    assert curves.points_after(job, 1) == {"loss": [(2, 0.2)], "speed": [(2, 0.2)]}
+
+
 @pytest.mark.parametrize("after", ["x", "1e3", "--1", "", "9" * 30])
 def test_nonsense_instead_of_a_step_is_refused(client, project, after):
     assert client.get(f"/jobs/{make_job(project).pk}/metrics.json", {"after": after}).status_code == 400

@@ -146,7 +146,7 @@ def loops(projects: Iterable[Project], *, now: datetime) -> dict[int, Loop]:
     _count(found, RewardModel.objects.filter(project__in=ids), "project", reward_models=Count("id"))
     _count(
         found,
-        Sampling.objects.filter(batch__project__in=ids, reward_model__isnull=False),
+        Sampling.objects.filter(batch__project__in=ids, reward_model__isnull=False, job__state=Job.State.SUCCEEDED),
         "batch__project",
         best_of_n=Count("id"),
     )

@@ -72,6 +72,15 @@ def test_after_best_of_n_the_loop_begins_again(project):
     assert loop_of(project).next_step().url == "/projects/bread/sample"
 
 
+@pytest.mark.parametrize("state", ["running", "failed", "cancelled"])
+def test_best_of_n_is_not_done_before_its_job_has_succeeded(project, state):
+    ranked(project, 3)
+    job = make_job(project, kind="best_of_n", state=state)
+    make_sampling(project, job, reward_model=make_reward_model(project))
+    step = loop_of(project).next_step()
+    assert step.url == (f"/jobs/{job.pk}" if state == "running" else "/projects/bread/best-of-n")
+
+
 def test_an_evaluation_never_leads_to_training(project):
     project.purpose = "evaluation"
     project.save()

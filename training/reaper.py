@@ -12,6 +12,7 @@ from django.db.models import Q
 from annotate import assignment
 from training import lifecycle, workers
 from training.doorbell import ring_for
+from training.folders import JobFolder
 from training.models import Device, Job, Worker
 
 log = logging.getLogger(__name__)
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 LOCK = 7_225_526
 """The number of the advisory lock; any number will do that nobody else in this database uses."""
 LIGHT_RINGS = 2
+TIDY_AGAIN = timedelta(days=7)
+"""For so long after its end the files of a job that succeeded are looked after; its supervisor did it at once, unless
+it was killed just then."""
 LOST = "Its worker stopped giving signs of life: it was killed, or its host or its network failed."
 
 
@@ -31,6 +35,7 @@ def reap(now: datetime) -> bool:
         _forget_workers(now)
     assignment.release_lapsed(now)
     _ring_again(now)
+    _tidy(now)
     return True
 
 
@@ -59,6 +64,12 @@ def _forget_workers(now: datetime) -> None:
     Worker.objects.filter(seen_at__lt=now - 3 * workers.lifetime()).delete()
     hosts = Worker.objects.filter(queue=Job.Queue.JOBS).values("host")
     Device.objects.filter(job=None).exclude(host__in=hosts).delete()
+
+
+def _tidy(now: datetime) -> None:
+    ended = Job.objects.filter(state=Job.State.SUCCEEDED, finished_at__gt=now - TIDY_AGAIN)
+    for job in ended.only("pk"):
+        JobFolder(job.path).tidy()
 
 
 def _ring_again(now: datetime) -> None:

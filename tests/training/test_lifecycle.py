@@ -294,6 +294,14 @@ def test_the_reaper_forgets_workers_that_are_long_gone_and_the_devices_of_their_
     assert [device.host for device in Device.objects.all()] == ["alive"]
 
 
+def test_the_reaper_drops_the_checkpoints_of_a_job_that_succeeded_and_of_no_other() -> None:
+    done, failed = make_job(state="succeeded", finished_at=now()), make_job(state="failed", finished_at=now())
+    for job in (done, failed):
+        (job.path / "checkpoints" / "step-2").mkdir(parents=True)
+    reaper.reap(now())
+    assert not (done.path / "checkpoints").exists() and (failed.path / "checkpoints").exists()
+
+
 def test_one_reaper_at_a_time() -> None:
     outcome = []
     inside, done = threading.Event(), threading.Event()

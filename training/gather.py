@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 from annotate import snapshots
 from annotate.desk_tasks import make_ranking_tasks
-from annotate.models import Answer, AnswerBatch, Project, Prompt, Snapshot, clean_text
-from rewards.models import RewardModel, Score
+from annotate.models import AnswerBatch, Prompt, Snapshot
+from rewards.models import RewardModel
+from training import drawn
 from training.checks import LONGEST_NAME, Refused, check_for_training, chosen_prompts
 from training.folders import JobFolder, UnusableFolder, check_model_folder, check_model_source, inside, size_of
 from training.lifecycle import held
-from training.models import Fitting, Job, Policy, Sampling
+from training.models import Fitting, Job, Policy
 
 Row = dict[str, Any]
 HELDOUT_SHARE = 0.2
@@ -117,7 +118,7 @@ def _policy(job: Job) -> dict[str, Path]:
 
 def _prompt_rows(job: Job) -> Iterator[Inputs]:
     """The id is the external one: the same prompts and seed give the same answers in every installation."""
-    prompts = chosen_prompts(_project(job), job.inputs)
+    prompts = chosen_prompts(drawn.project_of(job), job.inputs)
     yield Inputs(
         "prompts.jsonl",
         (
@@ -129,14 +130,14 @@ def _prompt_rows(job: Job) -> Iterator[Inputs]:
 
 def _begin_sample(job: Job) -> None:
     policy = Policy.objects.get(pk=job.inputs["policy"])
-    _batch_for(
+    drawn.batch_for(
         job, policy, None, name=job.inputs["name"], source_name=policy.name,
         answers_wanted=job.spec["answers"], for_ranking=job.inputs["for_ranking"],
     )  # fmt: skip
 
 
 def _store_answers(job: Job, rows: list[Row]) -> None:
-    _store(job, _batch_of(job, scored=False), rows)
+    drawn.store(job, drawn.batch_of(job, scored=False), rows)
 
 
 def _collect_answers(job: Job, output: Path) -> None:
@@ -161,20 +162,22 @@ def _begin_best_of_n(job: Job) -> None:
     size = job.spec["n"]
     title = f"{policy.name} best of {size} by {reward_model.name}"
     name = job.inputs["name"] or title
-    _batch_for(
+    drawn.batch_for(
         job, policy, None, name=f"{name}: the {size} drawn"[:200], source_name=policy.name,
         answers_wanted=size, for_ranking=job.inputs["for_ranking"],
     )  # fmt: skip
-    _batch_for(job, policy, reward_model, name=name[:200], source_name=title[:200], answers_wanted=1, for_ranking=False)
+    drawn.batch_for(
+        job, policy, reward_model, name=name[:200], source_name=title[:200], answers_wanted=1, for_ranking=False
+    )
 
 
 def _store_pool(job: Job, rows: list[Row]) -> None:
-    batch = _batch_of(job, scored=False)
-    _store(job, batch, rows)
+    batch = drawn.batch_of(job, scored=False)
+    drawn.store(job, batch, rows)
     values = {(row["prompt_id"], row["index"]): row["score"] for row in rows if row.get("score") is not None}
     scored = batch.answers.filter(prompt__external_id__in={prompt for prompt, _ in values})
     found = {(prompt, index): pk for pk, prompt, index in scored.values_list("pk", "prompt__external_id", "index")}
-    _keep_scores(job.inputs["reward_model"], {found[key]: value for key, value in values.items() if key in found})
+    drawn.keep_scores(job.inputs["reward_model"], {found[key]: value for key, value in values.items() if key in found})
 
 
 def _store_winners(job: Job, rows: list[Row]) -> None:
@@ -183,7 +186,7 @@ def _store_winners(job: Job, rows: list[Row]) -> None:
         {**row, "index": 0, "metadata": {"drawn": row["index"], "score": row["score"]} if "score" in row else {}}
         for row in rows
     ]
-    _store(job, _batch_of(job, scored=True), winners)
+    drawn.store(job, drawn.batch_of(job, scored=True), winners)
 
 
 # reward
@@ -222,7 +225,7 @@ def _collect_reward_model(job: Job, output: Path) -> None:
     model, metrics = _model(output), _json(output / "metrics.json")
     policy = Policy.objects.get(pk=job.inputs["policy"])
     reward_model = RewardModel.objects.create(
-        project=_project(job),
+        project=drawn.project_of(job),
         snapshot_id=job.inputs["snapshot"],
         name=_free_name(job, job.inputs["name"] or f"{policy.name} on {_short_hash(job)}"),
         base_name=policy.name,
@@ -276,68 +279,10 @@ def _collect_scores(job: Job, output: Path) -> None:
         values: dict[int, float] = {}
         for row, answer in chunk:
             values.update(zip(row["answer_ids"], answer["scores"], strict=True))
-        _keep_scores(job.inputs["reward_model"], values)
+        drawn.keep_scores(job.inputs["reward_model"], values)
 
 
 # shared
-
-
-def _batch_for(job: Job, policy: Policy, reward_model: RewardModel | None, **fields: Any) -> None:
-    """The batch of the job's answers, or its winners where a reward model chose them. Made once."""
-    if Sampling.objects.filter(job=job, reward_model=reward_model).exists():
-        return
-    batch = AnswerBatch.objects.create(
-        project=_project(job), source=AnswerBatch.Source.POLICY, settings=job.spec, **fields
-    )
-    Sampling.objects.create(batch=batch, policy=policy, reward_model=reward_model, job=job)
-
-
-def _batch_of(job: Job, *, scored: bool) -> AnswerBatch:
-    return AnswerBatch.objects.get(sampling__job=job, sampling__reward_model__isnull=not scored)
-
-
-def _store(job: Job, batch: AnswerBatch, rows: list[Row]) -> None:
-    """Lines of sampled answers into a batch. An answer that is there already stays as it is."""
-    names = {row["prompt_id"] for row in rows}
-    known = Prompt.objects.filter(project=_project(job), external_id__in=names)
-    prompts = dict(known.values_list("external_id", "pk"))
-    answers = [
-        Answer(
-            batch=batch,
-            prompt_id=prompts[row["prompt_id"]],
-            index=row["index"],
-            text=clean_text(row["text"]),
-            token_ids=row["token_ids"],
-            logprobs=row["logprobs"],
-            logprob=sum(row["logprobs"]),
-            finish_reason=row["finish_reason"],
-            seed=job.spec.get("seed"),
-            metadata=row.get("metadata", {}),
-        )
-        for row in rows
-        if row["prompt_id"] in prompts
-    ]
-    Answer.objects.bulk_create(answers, ignore_conflicts=True, batch_size=CHUNK)
-    if batch.for_ranking:
-        make_ranking_tasks(batch=batch, prompts=prompts.values())
-
-
-def _keep_scores(reward_model: int, values: dict[int, float]) -> None:
-    """The scores of the answers that are still there; a later score replaces an earlier one."""
-    there = Answer.objects.filter(pk__in=values).values_list("pk", flat=True)
-    Score.objects.bulk_create(
-        [Score(reward_model_id=reward_model, answer_id=answer, value=values[answer]) for answer in there],
-        update_conflicts=True,
-        unique_fields=["reward_model", "answer"],
-        update_fields=["value"],
-        batch_size=10 * CHUNK,
-    )
-
-
-def _project(job: Job) -> Project:
-    """Only a convert job has none: a constraint says so."""
-    assert job.project is not None
-    return job.project
 
 
 def _standing(folder: Path) -> Path:
@@ -355,7 +300,7 @@ def _model(output: Path) -> Path:
 def _free_name(job: Job, name: str) -> str:
     """The name; where it was taken meanwhile, with the job's number: a finished fit is never thrown away."""
     name = name[:LONGEST_NAME]
-    taken = RewardModel.objects.filter(project=_project(job), name=name).exists()
+    taken = RewardModel.objects.filter(project=drawn.project_of(job), name=name).exists()
     return f"{name[:100]} (job {job.pk})" if taken else name
 
 

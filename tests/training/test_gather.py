@@ -262,8 +262,8 @@ def test_a_loop_of_real_jobs_makes_a_policy_a_reward_model_scores_and_winners() 
     assert policy.path.is_dir() and policy.size_bytes > 1000 and policy.details["architecture"] == "LlamaForCausalLM"
 
     project = factories.make_project()
-    for name in ("sun", "moon"):  # an answer is drawn by its prompt's name; these have no NUL, which is not stored
-        factories.make_prompt(project, external_id=name)
+    for name in ("sun", "moon"):  # what is drawn depends on name and text: these give no NUL, which is not stored
+        factories.make_prompt(project, external_id=name, text=f"What is the {name}?")
     job = run(launch_reward(project, make_snapshot(project), epochs=1, name="taste"))
     model = RewardModel.objects.get(name="taste")
     assert model.fitting.job == job and 0 <= model.accuracy <= 1 and model.log_loss > 0

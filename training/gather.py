@@ -42,6 +42,8 @@ class Door:
     """Makes the rows that the output belongs to, in the held transaction; harmless when repeated."""
     streams: dict[str, Callable[[Job, list[Row]], None]] = field(default_factory=dict)
     """Files of the output and what stores their lines, in the held transaction; harmless when repeated."""
+    drafts: dict[str, Callable[[Job, list[Row]], None]] = field(default_factory=dict)
+    """The same for files of the attempt's folder, beside the output: what is drawn before the output can begin."""
     collect: Callable[[Job, Path], None] = lambda job, output: None
     """Makes rows of the finished output, in the held transaction."""
 
@@ -66,9 +68,15 @@ def streams(job: Job) -> list[str]:
     return list(DOORS[job.kind].streams)
 
 
+def drafts(job: Job) -> list[str]:
+    """The files of an attempt's folder whose lines are stored as they come."""
+    return list(DOORS[job.kind].drafts)
+
+
 def store(job: Job, name: str, rows: list[Row]) -> None:
     """Store new lines of a growing file. Call it within `held`."""
-    DOORS[job.kind].streams[name](job, rows)
+    door = DOORS[job.kind]
+    (door.drafts | door.streams)[name](job, rows)
 
 
 def collect(job: Job, output: Path) -> None:
@@ -172,6 +180,7 @@ def _begin_best_of_n(job: Job) -> None:
 
 
 def _store_pool(job: Job, rows: list[Row]) -> None:
+    """Every answer comes twice: as soon as it is drawn, and again with its score."""
     batch = drawn.batch_of(job, scored=False)
     drawn.store(job, batch, rows)
     values = {(row["prompt_id"], row["index"]): row["score"] for row in rows if row.get("score") is not None}
@@ -328,6 +337,7 @@ DOORS = {
         paths=_policy_and_reward_model,
         inputs=_prompt_rows,
         begin=_begin_best_of_n,
+        drafts={"drawn.jsonl": _store_pool},
         streams={"pool.jsonl": _store_pool, "answers.jsonl": _store_winners},
         collect=_collect_answers,
     ),

@@ -276,7 +276,8 @@ class Written:
 
     def __post_init__(self) -> None:
         self.events = Tail(self.attempt / "events.jsonl")
-        self.streams = {name: Tail(self.output / name) for name in gather.streams(self.job)}
+        self.streams = {name: Tail(self.attempt / name) for name in gather.drafts(self.job)}
+        self.streams |= {name: Tail(self.output / name) for name in gather.streams(self.job)}
 
     def store(self) -> bool:
         """Store the new lines in one locked transaction. True if there were any: there may be more."""

@@ -28,9 +28,8 @@ def make_reward_model(project: Project, name: str = "", *, policy: Policy | None
     policy = policy or make_policy()
     name = name or f"reward model {next(_number)}"
     snapshot = make_snapshot(project)
-    model = RewardModel.objects.create(
-        project=project, snapshot=snapshot, name=name, base_name=policy.name, folder="jobs/1/output/model", **fields
-    )
+    fields = {"folder": "jobs/1/output/model", **fields}
+    model = RewardModel.objects.create(project=project, snapshot=snapshot, name=name, base_name=policy.name, **fields)
     job = make_job(project, kind="reward", state="succeeded", inputs={"policy": policy.pk, "snapshot": snapshot.pk})
     Fitting.objects.create(reward_model=model, base_policy=policy, job=job)
     return model

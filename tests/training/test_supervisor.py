@@ -12,16 +12,19 @@ from django.utils.timezone import now
 
 from annotate.models import Answer, AnswerBatch
 from tests.training.jobs import (
+    DRAW,
     LONG,
     SHORT,
     claim,
     launch_long_sample,
     launch_sample,
     make_devices,
+    make_policy,
     refreshed,
     sampling_project,
     wait_until,
 )
+from tests.training.learned import make_reward_model
 from training import gather, lifecycle, reaper, runner, supervisor, workers
 from training.folders import JobFolder, verify
 from training.models import Device, Job, Policy
@@ -86,6 +89,21 @@ def test_a_sample_job_runs_from_launch_to_answers() -> None:
     assert Device.objects.filter(job=None).count() == 1
     assert said[-1] == "done"
     verify(JobFolder(job.path).output)
+
+
+def test_what_a_best_of_n_job_draws_is_stored_before_it_is_scored() -> None:
+    make_devices(1)
+    project = sampling_project(LONG // 3)
+    wanted = {"policy": make_policy().pk, "reward_model": make_reward_model(project, folder="models/tiny").pk}
+    draw = {**DRAW, "n": 3, "max_new_tokens": 300, "batch_size": 2}
+    del draw["answers"]
+    job = lifecycle.launch(kind="best_of_n", project=project, user=None, settings=draw, inputs=wanted)
+    attempt = Supervised(claim())
+    wait_until(answers(job), what="a first answer")
+    assert not (JobFolder(job.path).partial(1) / "pool.jsonl").exists()
+    lifecycle.request_cancel(job, None)
+    job = attempt.ended()
+    assert job.state == "cancelled" and 0 < answers(job)() < LONG
 
 
 @pytest.mark.slow

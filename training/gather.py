@@ -16,6 +16,7 @@ from annotate.models import AnswerBatch, Prompt, Snapshot
 from rewards.models import RewardModel
 from training import drawn
 from training.checks import LONGEST_NAME, Refused, check_for_training, chosen_prompts
+from training.code import code_version
 from training.folders import JobFolder, UnusableFolder, check_model_folder, check_model_source, inside, size_of
 from training.lifecycle import held
 from training.models import Fitting, Job, Policy
@@ -56,11 +57,18 @@ def prepare(job: Job, folder: JobFolder) -> None:
     folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     paths = {name: str(path) for name, path in door.paths(job).items()}
     if not folder.spec.exists():
+        folder.write_inputs("origin.json", [_origin(job)])
         for name, rows in door.inputs(job):
             folder.write_inputs(name, rows)
         folder.write_spec({"kind": job.kind, **job.spec, **paths})
     with held(job) as locked:
         door.begin(locked)
+
+
+def _origin(job: Job) -> Row:
+    """What only the database and the checkout know of the output; the runner copies it into its origin.json."""
+    snapshot = Snapshot.objects.filter(pk=job.inputs.get("snapshot")).first()
+    return {"job": job.pk, "code": code_version(), **({"snapshot": snapshot.sha256} if snapshot else {})}
 
 
 def streams(job: Job) -> list[str]:

@@ -1,6 +1,7 @@
 """Rows to files and back, for each kind."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -181,6 +182,15 @@ def test_a_snapshot_is_split_by_conversation_and_every_row_is_there_once() -> No
     assert len(train) + len(heldout) == 40 and 2 <= len(heldout) <= 16
     assert not {row["root"] for row in train} & {row["root"] for row in heldout}
     assert spec(folder)["base"] == str(tiny_model()) and spec(folder)["seed"] == 3
+
+
+def test_the_runner_is_told_the_snapshot_and_the_code_that_its_inputs_came_from() -> None:
+    project = factories.make_project()
+    snapshot = make_snapshot(project, prompts=12)
+    job = launch_reward(project, snapshot)
+    (origin,) = inputs(prepared(job), "origin.json")
+    assert (origin["job"], origin["snapshot"]) == (job.pk, snapshot.sha256)
+    assert re.fullmatch(r"0\.1\.0(, [0-9a-f]{7,}(-dirty)?)?", origin["code"])
 
 
 def test_a_row_that_became_a_test_since_the_freeze_stops_the_job() -> None:

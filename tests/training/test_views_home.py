@@ -122,6 +122,13 @@ def test_the_project_page_shows_a_labeler_the_desk_and_not_the_jobs(project):
     assert "Send to the desk" not in text and f"batch-{batch.pk}" not in text
 
 
+def test_a_labeler_gets_no_link_to_the_job_that_draws_answers(project):
+    job = make_job(project, kind="sample", state="running")
+    link = f'href="/jobs/{job.pk}"'
+    assert link not in page(factories.make_member(project), "/projects/bread/")[1]
+    assert link in page(factories.make_member(project, "researcher"), "/projects/bread/")[1]
+
+
 def test_the_project_page_shows_a_researcher_the_loop_with_its_counts(project):
     factories.make_ranking(factories.make_task(project, rankings_wanted=2))
     make_reward_model(project, "gist", accuracy=0.7)

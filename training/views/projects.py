@@ -83,10 +83,11 @@ def _number(rows: QuerySet, batch: str, aggregate: Count) -> Coalesce:
 
 
 def stages(loop: Loop, *, researches: bool) -> list[Stage]:
-    """The stations that the person has to do with: a labeler sees prompts, answers and rankings."""
+    """The stations that the person has to do with: a labeler sees prompts, answers and rankings, and no job."""
+    drawing = loop.at_work("sample") if researches else None
     found = [
         Stage("Prompts", loop.prompts, done=loop.prompts > 0, detail=_splits(loop)),
-        Stage("Answers", loop.answers, done=loop.answers > 0, detail=_batches(loop), job=loop.at_work("sample")),
+        Stage("Answers", loop.answers, done=loop.answers > 0, detail=_batches(loop), job=drawing),
         Stage(
             "Rankings",
             loop.rankings,

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet
 
 from annotate.models import AnswerBatch, Project, Prompt, Snapshot, User
+from annotate.ranking import MOST_AT_THE_DESK
 from rewards.models import RewardModel
 from rewards.specs import InvalidSpec
 from training.folders import UnusableFolder, check_model_source
@@ -51,6 +52,15 @@ def checked_inputs(kind: str, project: Project | None, user: User | None, inputs
     if kind != "convert" and project is None:
         raise Refused(f"A {kind} job belongs to a project: name one.")
     return check(project, user, dict(inputs))
+
+
+def check_desk(settings: Inputs, inputs: Inputs) -> None:
+    """Raises Refused for a pool that the desk would show a part of: the winner need not be in it."""
+    if inputs.get("for_ranking") and settings.get("n", 0) > MOST_AT_THE_DESK:
+        raise Refused(
+            f"The desk shows {MOST_AT_THE_DESK} answers of a prompt, and the winner of {settings['n']} may be another: "
+            f"draw at most {MOST_AT_THE_DESK}, or send the winners to the desk beside plain answers afterwards."
+        )
 
 
 def chosen_prompts(project: Project, inputs: Inputs) -> QuerySet[Prompt]:

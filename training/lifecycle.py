@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from annotate.models import AuditEvent, Project, User
 from rewards.specs import InvalidSpec
-from training.checks import Refused, checked_inputs, full_settings
+from training.checks import Refused, check_desk, checked_inputs, full_settings
 from training.doorbell import ring, ring_for
 from training.models import Device, Job, Worker
 from training.specs import KINDS
@@ -90,15 +90,17 @@ def launch(
     """Queue a job. Raises InvalidSpec or Refused, with a sentence for the person, before anything is stored."""
     if kind not in KINDS:
         raise Refused(f"There is no job of the kind {kind!r}; there are {', '.join(KINDS)}.")
-    queue = KINDS[kind].queue
+    queue, spec = KINDS[kind].queue, full_settings(kind, settings)
     with transaction.atomic():
+        checked = checked_inputs(kind, project, user, inputs)
+        check_desk(spec, checked)
         job = Job.objects.create(
             kind=kind,
             queue=queue,
             project=project,
             created_by=user,
-            spec=full_settings(kind, settings),
-            inputs=checked_inputs(kind, project, user, inputs),
+            spec=spec,
+            inputs=checked,
             priority=priority,
             devices_wanted=0 if queue == Job.Queue.LIGHT else 1,
         )

@@ -193,6 +193,19 @@ def test_best_of_n_takes_a_reward_model_of_the_project_alone(client, project, po
     assert (only_job().spec["n"], only_job().inputs["reward_model"]) == (2, mine.pk)
 
 
+def test_a_pool_that_the_desk_cannot_show_whole_is_not_sent_there(client, project, policy):
+    data = {
+        **defaults("best_of_n"),
+        "policy": policy.pk,
+        "split": "train",
+        "reward_model": make_reward_model(project).pk,
+    }
+    answer = client.post("/projects/bread/best-of-n", {**data, "n": 10, "for_ranking": "on"})
+    assert answer.status_code == 422 and "the winner of 10 may be another" in answer.content.decode()
+    assert client.post("/projects/bread/best-of-n", {**data, "n": 9, "for_ranking": "on"}).status_code == 302
+    assert client.post("/projects/bread/best-of-n", {**data, "n": 10}).status_code == 302
+
+
 def test_a_link_chooses_the_reward_model_beforehand(client, project):
     model, _ = make_reward_model(project, "mine"), make_reward_model(project, "other")
     text = client.get(f"/projects/bread/best-of-n?reward_model={model.pk}").content.decode()

@@ -10,6 +10,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from annotate import snapshots
 from annotate.models import Comparison, Project, Prompt, Snapshot
+from annotate.ranking import MOST_AT_THE_DESK
 from annotate.requests import ProjectRequest, SignedInRequest
 from annotate.roles import project_role
 from rewards.models import RewardModel
@@ -51,7 +52,8 @@ def best_of_n(request: ProjectRequest, slug: str) -> HttpResponse:
         "lead": "Draw N answers a prompt, keep the one that the reward model scores highest.",
         "notes": [
             "All N answers are kept with their scores; the winners become a batch of their own.",
-            "Sent to the desk, people say whether the winners are better. The reward model cannot say that of itself.",
+            f"Sent to the desk, with N up to {MOST_AT_THE_DESK}, people say whether the winners are better. "
+            "The reward model cannot say that of itself.",
         ],
         "warning": "" if project.reward_models.exists() else "There is no reward model yet: train one first.",
     }

@@ -126,6 +126,21 @@ def test_a_retry_from_a_whole_checkpoint_names_its_step(client, project):
     assert "Retry from step 40" in text_of(client.get(f"/jobs/{job.pk}"))
 
 
+def test_a_job_that_drew_answers_goes_on_with_them(client, project):
+    job = make_job(project, state="cancelled")
+    make_sampling(project, job, texts=("a", "b", "c"))
+    text = text_of(client.get(f"/jobs/{job.pk}"))
+    assert '<input type="hidden" name="from" value="checkpoint">' in text
+    assert 'class="button primary">Go on, 3 answers are kept</button>' in text
+
+
+@pytest.mark.parametrize(("kind", "attempt"), [("sample", 0), ("score", 1)])
+def test_a_job_that_kept_nothing_is_only_tried_again_from_scratch(client, project, kind, attempt):
+    job = make_job(project, kind=kind, state="cancelled", attempt=attempt)
+    text = text_of(client.get(f"/jobs/{job.pk}"))
+    assert "Go on" not in text and 'value="checkpoint"' not in text and 'primary">Retry from scratch' in text
+
+
 def test_a_job_that_says_nothing_for_long_is_called_so_and_left_alone(client, project):
     job = make_job(project, state="running", progress_at=now() - timedelta(minutes=25))
     assert "no progress for 25 min" in text_of(client.get(f"/jobs/{job.pk}"))

@@ -15,7 +15,7 @@ from annotate.models import Answer, User
 from annotate.paging import keyset_page
 from annotate.requests import SignedInRequest
 from rewards.specs import InvalidSpec
-from training import curves, diary, lifecycle
+from training import curves, diary, gather, lifecycle
 from training.access import jobs_of, of_own_project, researched_by
 from training.forms import offer
 from training.lineage import lineage
@@ -84,7 +84,7 @@ def standing(job: Job, *, at: datetime) -> dict[str, Any]:
         "place": lifecycle.place_in_queue(job),
         "why": lifecycle.why_waiting(job),
         "stalled": stalled(job, at=at),
-        "checkpoint": newest_checkpoint(job),
+        "going_on": going_on(job),
         "curves": [_chart(curve) for curve in found],
         "settings": settings_of(job),
         "said": diary.messages(job),
@@ -126,6 +126,19 @@ def stalled(job: Job, *, at: datetime) -> timedelta | None:
     if job.state != Job.State.RUNNING or since is None or at - since < STALLED_AFTER:
         return None
     return at - since
+
+
+def going_on(job: Job) -> str:
+    """What a retry with all that the job has would do; empty where it ended well or has nothing to go on from."""
+    if job.state not in (Job.State.FAILED, Job.State.CANCELLED):
+        return ""
+    step = newest_checkpoint(job)
+    if step is not None:
+        return f"Retry from step {step:,}"
+    if not job.attempt or job.kind not in KINDS or not gather.streams(job):
+        return ""
+    kept = Answer.objects.filter(batch__sampling__job=job, batch__sampling__reward_model=None).count()
+    return f"Go on, {kept:,} answer{' is' if kept == 1 else 's are'} kept" if kept else "Go on"
 
 
 def newest_checkpoint(job: Job) -> int | None:

@@ -101,3 +101,48 @@ def _bars(edges: Sequence[float], counts: Sequence[int], width: int, height: int
         tall = round(count / max(counts) * height, 1)
         bars.append(Bar(left, round(height - tall, 1), round(right - left, 1), tall, start, end, count))
     return tuple(bars)
+
+
+@dataclass(frozen=True)
+class Dot:
+    x: float
+    y: float
+    at: int
+    value: float
+
+
+@dataclass(frozen=True)
+class LinePicture:
+    """Dots of values at 1, 2, ..., n, joined by a line."""
+
+    width: int
+    height: int
+    dots: tuple[Dot, ...]
+    ticks: tuple[Tick, ...]
+
+    @property
+    def path(self) -> str:
+        return " ".join(f"{dot.x},{dot.y}" for dot in self.dots)
+
+
+def line(
+    values: Sequence[float | None], *, width: int = 640, height: int = 160, margin: int = 24
+) -> LinePicture | None:
+    """From the least value at the bottom to the greatest at the top. None for fewer than two, or if one is missing."""
+    finite = [value for value in values if value is not None and math.isfinite(value)]
+    if len(finite) < 2 or len(finite) < len(values):
+        return None
+    least, most = min(finite), max(finite)
+    if least == most:
+        least, most = least - 0.5, most + 0.5
+    dots = tuple(
+        Dot(
+            x=place(number, 1, len(finite), margin, width - margin),
+            y=place(value, least, most, height, 0),
+            at=number,
+            value=value,
+        )
+        for number, value in enumerate(finite, start=1)
+    )
+    shown = sorted({1, (1 + len(finite)) // 2, len(finite)})
+    return LinePicture(width, height, dots, tuple(Tick(dots[at - 1].x, str(at)) for at in shown))

@@ -157,12 +157,14 @@ def _store_answers(job: Job, rows: list[Row]) -> None:
 
 
 def _collect_answers(job: Job, output: Path) -> None:
-    """All answers are rows by now. What could not be ranked is said."""
+    """All answers are rows by now. The job keeps what was measured of them, and what could not be ranked."""
+    job.progress["results"] = _json(output / "metrics.json")
     for batch in AnswerBatch.objects.filter(sampling__job=job, for_ranking=True):
         report = make_ranking_tasks(batch=batch)
+        report.made = batch.ranking_tasks.filter(repeat_of=None).count()  # most were made when their answers came
         if report.too_alike:
-            job.progress["message"] = str(report)
-            job.save(update_fields=["progress"])
+            job.progress["desk"] = str(report)
+    job.save(update_fields=["progress"])
 
 
 # best_of_n: the pool and the winners are a batch each
@@ -326,7 +328,10 @@ def _short_hash(job: Job) -> str:
 
 
 def _json(path: Path) -> Row:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    """What is no number is nothing: Postgres has no NaN in JSON."""
+    if not path.is_file():
+        return {}
+    return dict(json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda name: None))
 
 
 def _lines(path: Path) -> Iterator[Row]:
@@ -338,7 +343,13 @@ def _lines(path: Path) -> Iterator[Row]:
 
 DOORS = {
     "convert": Door(paths=_source, collect=_collect_policy),
-    "sample": Door(paths=_policy, inputs=_prompt_rows, begin=_begin_sample, streams={"answers.jsonl": _store_answers}),
+    "sample": Door(
+        paths=_policy,
+        inputs=_prompt_rows,
+        begin=_begin_sample,
+        streams={"answers.jsonl": _store_answers},
+        collect=_collect_answers,
+    ),
     "reward": Door(paths=_base, inputs=_ranking_rows, collect=_collect_reward_model),
     "score": Door(paths=_reward_model, inputs=_answer_rows, collect=_collect_scores),
     "best_of_n": Door(

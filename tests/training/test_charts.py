@@ -1,6 +1,6 @@
 from pytest import approx
 
-from training.charts import histogram, share_with_interval
+from training.charts import histogram, line, share_with_interval
 
 
 def test_a_share_of_70_percent_lies_in_the_middle_of_a_line_from_40_to_100():
@@ -35,3 +35,14 @@ def test_equal_scores_make_a_picture_too():
 def test_no_finite_score_makes_no_picture():
     assert histogram([]) is None
     assert histogram([float("nan"), float("inf")]) is None
+
+
+def test_a_line_goes_from_the_least_at_the_bottom_to_the_greatest_at_the_top():
+    picture = line([1.0, 2.5, 3.0], width=640, height=160, margin=20)
+    assert picture.path == "20.0,160.0 320.0,40.0 620.0,0.0"
+    assert [tick.label for tick in picture.ticks] == ["1", "2", "3"]
+
+
+def test_equal_values_lie_in_the_middle_and_what_is_not_whole_is_not_drawn():
+    assert {dot.y for dot in line([2.0, 2.0], height=160).dots} == {80.0}
+    assert line([1.0]) is None and line([1.0, None, 2.0]) is None

@@ -131,6 +131,19 @@ def test_a_ranking_task_is_made_as_soon_as_a_prompt_has_its_answers() -> None:
     assert RankingTask.objects.get().prompt == first
 
 
+def test_a_sample_job_keeps_its_results_and_says_which_prompts_could_not_be_ranked(tmp_path) -> None:
+    project = sampling_project(2)
+    job = launch_sample(project, for_ranking=True)
+    prepared(job)
+    first, second = project.prompts.order_by("id")
+    store(job, "answers.jsonl", [line(first, 0, "a"), line(first, 1, "b"), line(second, 0, "c"), line(second, 1, "c")])
+    (tmp_path / "metrics.json").write_text('{"answers": 4, "mean_logprob": NaN}')
+    gather.collect(refreshed(job), tmp_path)
+    progress = refreshed(job).progress
+    assert progress["results"] == {"answers": 4, "mean_logprob": None}
+    assert progress["desk"].startswith("1 ranking task was made. 1 prompt has fewer than two different answers")
+
+
 def test_a_pool_gets_its_scores_and_the_winners_a_batch_of_their_own() -> None:
     project = sampling_project(1)
     job = launch_best_of_n(project, n=2)

@@ -141,6 +141,22 @@ def test_a_job_that_kept_nothing_is_only_tried_again_from_scratch(client, projec
     assert "Go on" not in text and 'value="checkpoint"' not in text and 'primary">Retry from scratch' in text
 
 
+def test_the_page_of_a_best_of_n_job_shows_what_n_bought(client, project):
+    measured = {"winner_score": 1.25, "pool_score": 0.1, "best_of": [0.1, 0.75, 1.25], "kl_bound": 0.432, "answers": 6}
+    job = make_job(project, kind="best_of_n", state="succeeded", progress={"results": measured})
+    text = text_of(client.get(f"/jobs/{job.pk}"))
+    for words in ("Mean reward of the winners", "+1.25", "0.432 nats", "from +0.10 to +1.25", "<polyline", "Best of"):
+        assert words in text
+
+
+def test_the_page_of_a_sample_job_sums_its_answers_up_and_says_what_could_not_be_ranked(client, project):
+    progress = {"results": {"answers": 6, "different_share": 0.5}, "desk": "1 prompt has fewer than two."}
+    job = make_job(project, state="succeeded", progress=progress)
+    text = text_of(client.get(f"/jobs/{job.pk}"))
+    assert "Different answers" in text and "50.0 %" in text and "1 prompt has fewer than two." in text
+    assert "polyline" not in text
+
+
 def test_a_job_that_says_nothing_for_long_is_called_so_and_left_alone(client, project):
     job = make_job(project, state="running", progress_at=now() - timedelta(minutes=25))
     assert "no progress for 25 min" in text_of(client.get(f"/jobs/{job.pk}"))

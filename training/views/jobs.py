@@ -20,6 +20,7 @@ from training.access import jobs_of, of_own_project, researched_by
 from training.forms import offer
 from training.lineage import lineage
 from training.models import Job
+from training.results import results_of
 from training.specs import KINDS
 from training.templatetags.figures import duration, figure, percent
 from training.templatetags.jobs import took
@@ -85,6 +86,7 @@ def standing(job: Job, *, at: datetime) -> dict[str, Any]:
         "why": lifecycle.why_waiting(job),
         "stalled": stalled(job, at=at),
         "going_on": going_on(job),
+        "results": results_of(job),
         "curves": [_chart(curve) for curve in found],
         "settings": settings_of(job),
         "said": diary.messages(job),

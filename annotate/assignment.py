@@ -87,10 +87,8 @@ slot AS (UPDATE annotate_rankingtask SET open_slots = open_slots - 1
 moved AS (UPDATE annotate_labeler SET queue_priority = onward.priority, queue_task = onward.id
           FROM onward WHERE annotate_labeler.id = %(labeler)s)
 INSERT INTO annotate_assignment (project_id, labeler_id, task_id, state, lease_until, "order", draft, active_seconds,
-                                 skip_reason, skip_note, guidelines_version, created_at)
-SELECT %(project)s, %(labeler)s, slot.id, 'open', %(lease)s, '[]', '{{}}', 0, '', '',
-       (SELECT max(version) FROM annotate_guidelines WHERE project_id = %(project)s), %(now)s
-FROM slot RETURNING id
+                                 skip_reason, skip_note, created_at)
+SELECT %(project)s, %(labeler)s, slot.id, 'open', %(lease)s, '[]', '{{}}', 0, '', '', %(now)s FROM slot RETURNING id
 """  # noqa: S608  put together from the constants above; every value is a parameter
 HEAD = 256
 
@@ -142,6 +140,7 @@ def submit(
     ranks: Mapping[int, int],
     submission_id: UUID,
     page_version: str = "",
+    guidelines_version: int | None = None,
     active_seconds: int = 0,
     judged: Iterable[ranking.Pair] = (),
     now: datetime,
@@ -171,7 +170,7 @@ def submit(
         payload_sha256=payload,
         surplus=surplus,
         active_seconds=held.active_seconds,
-        guidelines_version=held.guidelines_version,
+        guidelines_version=guidelines_version,
         page_version=page_version[:40],
         created_at=now,
     )

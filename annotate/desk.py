@@ -51,6 +51,7 @@ def submit(request: ProjectRequest, slug: str, assignment_id: int) -> HttpRespon
             ranks=ranks,
             submission_id=_submission_id(request),
             page_version=request.POST.get("page_version", ""),
+            guidelines_version=_guidelines_version(request),
             active_seconds=_active_seconds(request),
             judged=_judged(request, held),
             now=now(),
@@ -209,6 +210,13 @@ def _submission_id(request: HttpRequest) -> uuid.UUID:
         return uuid.UUID(request.POST.get("submission_id", ""))
     except ValueError:
         raise assignment.SubmissionConflict("This form is incomplete. Load the page again.") from None
+
+
+def _guidelines_version(request: ProjectRequest) -> int | None:
+    """The one that stood beside the task: the next may have been saved since."""
+    said = request.POST.get("guidelines_version", "")
+    versions = request.project.guidelines.values_list("version", flat=True)
+    return next((version for version in versions if str(version) == said), None)
 
 
 def _active_seconds(request: HttpRequest) -> int:

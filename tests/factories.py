@@ -108,4 +108,11 @@ def make_ranking(
     """A ranking given at the desk: claimed and submitted."""
     task = task or make_task(labeler.project if labeler else None)
     turn = make_assignment(labeler or make_labeler(task.project), task)
-    return assignment.submit(assignment=turn, ranks=ranks_for(turn, ranks), submission_id=uuid4(), now=now())
+    shown = task.project.current_guidelines()
+    return assignment.submit(
+        assignment=turn,
+        ranks=ranks_for(turn, ranks),
+        submission_id=uuid4(),
+        guidelines_version=shown.version if shown else None,
+        now=now(),
+    )

@@ -123,7 +123,6 @@ class Migration(migrations.Migration):
                 ('active_seconds', models.PositiveIntegerField(default=0)),
                 ('skip_reason', models.CharField(blank=True, choices=[('unclear', 'The prompt is unclear'), ('cannot_judge', 'I cannot judge this subject'), ('all_bad', 'All answers are unusable'), ('broken', 'The text is broken or unreadable'), ('harmful', 'It is harmful or upsetting'), ('other', 'Another reason')], default='', max_length=12)),
                 ('skip_note', models.TextField(blank=True, default='')),
-                ('guidelines_version', models.PositiveIntegerField(blank=True, null=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('labeler', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='annotate.labeler')),

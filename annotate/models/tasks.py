@@ -133,7 +133,6 @@ class Assignment(models.Model):
     active_seconds = models.PositiveIntegerField(default=0)
     skip_reason = models.CharField(max_length=12, choices=SkipReason.choices, blank=True, default="")
     skip_note = models.TextField(blank=True, default="")
-    guidelines_version = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=now)
     finished_at = models.DateTimeField(null=True, blank=True)
 

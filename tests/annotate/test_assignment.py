@@ -8,7 +8,6 @@ from annotate import assignment, ranking
 from annotate.models import Assignment, Comparison, Ranking
 from tests.factories import (
     make_assignment,
-    make_guidelines,
     make_labeler,
     make_project,
     make_ranking,
@@ -89,11 +88,6 @@ def test_the_order_is_stored_and_holds_every_answer_once(mia):
     turn = make_assignment(mia)
     assert sorted(turn.order) == sorted(ranks_for(turn))
     assert claim(mia).order == turn.order
-
-
-def test_the_guidelines_of_the_moment_are_noted(mia):
-    make_guidelines(mia.project, version=1), make_guidelines(mia.project, version=2)
-    assert submit(make_assignment(mia)).guidelines_version == 2
 
 
 def test_a_submit_stores_ranks_by_position_and_every_comparison(mia):

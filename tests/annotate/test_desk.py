@@ -289,6 +289,24 @@ def test_the_guidelines_open_at_the_desk(client, mia, task, project):
     assert "Guidelines v3" in page and "<em>true</em>" in page
 
 
+def test_a_ranking_is_filed_under_the_guidelines_that_stood_beside_it(client, mia, task, project):
+    factories.make_guidelines(project, "Prefer the true answer.", version=1)
+    held = turn(mia)
+    assert 'name="guidelines_version" value="1"' in text(client.get("/projects/bread/rank"))
+    factories.make_guidelines(project, "Prefer the *short* answer.", version=2)
+    page = text(client.post(address("rank_submit", held), form(held, guidelines_version="1"), headers=HTMX))
+    assert mia.rankings.get().guidelines_version == 1
+    assert "Guidelines v2" in page and "<em>short</em>" in page
+
+
+@pytest.mark.parametrize("version", ["", "2", "x", "9" * 30])
+def test_a_ranking_is_filed_under_no_guidelines_that_are_not_there(client, mia, task, project, version):
+    factories.make_guidelines(project, version=1)
+    held = turn(mia)
+    client.post(address("rank_submit", held), form(held, guidelines_version=version), headers=HTMX)
+    assert mia.rankings.get().guidelines_version is None
+
+
 def test_a_stranger_finds_no_desk(client, project):
     client.force_login(factories.make_user())
     assert client.get("/projects/bread/rank").status_code == 404

@@ -238,6 +238,19 @@ def test_keys_open_the_guidelines_the_shortcuts_and_the_raw_text(page, mia, task
     expect(page.locator(".rendered").first).to_be_hidden()
 
 
+def test_new_guidelines_stand_beside_the_next_task_and_the_first_is_filed_under_the_old(page, mia, tasks, project):
+    factories.make_guidelines(project, "Prefer the true one.", version=1)
+    page.goto("/projects/bread/rank")
+    expect(page.locator("[data-question]")).to_have_text("Is B better than A?")
+    factories.make_guidelines(project, "Prefer the short one.", version=2)
+    press(page, "ArrowRight", "ArrowRight", "=", "Enter")
+    next_task_is_here(page)
+    page.keyboard.press("g")
+    expect(page.locator(":popover-open")).to_contain_text("Guidelines v2")
+    expect(page.locator(":popover-open")).to_contain_text("Prefer the short one.")
+    assert Ranking.objects.get().guidelines_version == 1
+
+
 def test_single_key_shortcuts_can_be_switched_off(desk):
     desk.keyboard.press("?")
     desk.get_by_role("switch", name="Single-key shortcuts").uncheck()

@@ -195,15 +195,23 @@ def skip(*, assignment: Assignment, reason: str, note: str = "", now: datetime) 
     return held
 
 
+def last_ranking(labeler: Labeler) -> Ranking | None:
+    """The one that undo takes back."""
+    return labeler.rankings.standing().filter(assignment__isnull=False).order_by("-id").first()
+
+
 @transaction.atomic
-def undo(*, labeler: Labeler, now: datetime) -> Assignment:
+def undo(*, labeler: Labeler, ranking_id: int, now: datetime) -> Assignment:
     """Withdraw the labeler's last ranking and reopen its assignment, with a draft {"ranks": {answer id: rank}}.
+    `ranking_id` is the one that they meant: asked twice, it takes back no other.
 
     What the labeler has open is put back, with its draft, and comes next. Where the withdrawn ranking was surplus and
     the task still has all that it wants, the assignment comes back lapsed: a submit will be surplus again."""
-    last = labeler.rankings.standing().filter(assignment__isnull=False).order_by("-id").first()
+    last = last_ranking(labeler)
     if last is None or last.assignment_id is None:
         raise NothingToUndo("There is nothing to undo: you have not ranked anything here yet.")
+    if last.pk != ranking_id:
+        raise Stale("That ranking is not your last one, or was taken back already. Look at your work before you go on.")
     turns = Assignment.objects.filter(Q(pk=last.assignment_id) | Q(labeler=labeler, state=State.OPEN))
     held = {turn.pk: turn for turn in turns.select_for_update(no_key=True).order_by("pk")}
     if Withdrawal.objects.filter(ranking=last).exists():

@@ -52,7 +52,7 @@ def submit(request: ProjectRequest, slug: str, assignment_id: int) -> HttpRespon
             submission_id=_submission_id(request),
             page_version=request.POST.get("page_version", ""),
             guidelines_version=_guidelines_version(request),
-            active_seconds=_active_seconds(request),
+            active_seconds=_number(request, "active_seconds"),
             judged=_judged(request, held),
             now=now(),
         )
@@ -85,11 +85,13 @@ def skip(request: ProjectRequest, slug: str, assignment_id: int) -> HttpResponse
 def undo(request: ProjectRequest, slug: str) -> HttpResponse:
     labeler = _labeler(request)
     try:
-        reopened = assignment.undo(labeler=labeler, now=now())
+        reopened = assignment.undo(labeler=labeler, ranking_id=_number(request, "ranking"), now=now())
     except assignment.Refusal as problem:
         messages.warning(request, str(problem))
-        return _next(request, labeler)
-    return _desk(request, labeler, reopened)
+    else:
+        if reopened.state != Assignment.State.OPEN:  # others have its slots: no claim would bring it
+            return _desk(request, labeler, reopened)
+    return _next(request, labeler)
 
 
 @require_POST
@@ -100,7 +102,8 @@ def draft(request: ProjectRequest, slug: str, assignment_id: int) -> JsonRespons
         kept = _draft(request.POST.get("draft", ""), held)
         if kept is None:
             return JsonResponse({"problem": NO_DRAFT}, status=400)
-        held = assignment.save_draft(assignment=held, draft=kept, active_seconds=_active_seconds(request), now=now())
+        seconds = _number(request, "active_seconds")
+        held = assignment.save_draft(assignment=held, draft=kept, active_seconds=seconds, now=now())
     except assignment.Refusal as problem:
         return JsonResponse({"problem": str(problem)}, status=_status(problem))
     return JsonResponse({"lease_seconds": _lease_seconds(held)})
@@ -152,6 +155,7 @@ def _desk(
         "done_today": done,
         "open_tasks": left,
         "all_today": max(1, done + left + (held is not None)),
+        "last_ranking": assignment.last_ranking(labeler),
     }
     if held is None:
         context |= {"all_tasks": tasks.exists(), "being_ranked": request.project.assignments.open().count()}
@@ -219,9 +223,9 @@ def _guidelines_version(request: ProjectRequest) -> int | None:
     return next((version for version in versions if str(version) == said), None)
 
 
-def _active_seconds(request: HttpRequest) -> int:
-    text = request.POST.get("active_seconds", "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 0
+def _number(request: HttpRequest, name: str) -> int:
+    text = request.POST.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
 
 
 def _judged(request: HttpRequest, held: Assignment) -> list[ranking.Pair]:

@@ -1,6 +1,7 @@
 """Rows for tests. Say only what matters; the rest is filled in."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -116,3 +117,9 @@ def make_ranking(
         guidelines_version=shown.version if shown else None,
         now=now(),
     )
+
+
+def undo_last(labeler: Labeler, at: datetime) -> Assignment:
+    """Undo at a desk that shows this labeler's last ranking, if there is one."""
+    last = assignment.last_ranking(labeler)
+    return assignment.undo(labeler=labeler, ranking_id=last.pk if last else 0, now=at)

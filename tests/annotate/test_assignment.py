@@ -13,6 +13,7 @@ from tests.factories import (
     make_ranking,
     make_task,
     ranks_for,
+    undo_last,
 )
 
 pytestmark = pytest.mark.django_db
@@ -273,7 +274,7 @@ def test_a_skipped_task_cannot_be_submitted(mia):
 
 def test_undo_reopens_the_task_with_the_former_ranks(mia):
     withdrawn = make_ranking(labeler=mia, ranks=(2, 1, 2))
-    turn = assignment.undo(labeler=mia, now=NOW)
+    turn = undo_last(mia, NOW)
     answers = list(withdrawn.task.task_answers.values_list("answer_id", flat=True))
     assert turn.draft == {"ranks": {str(answer): rank for answer, rank in zip(answers, (2, 1, 2), strict=True)}}
     assert (turn.state, slots(turn.task), claim(mia)) == ("open", 0, turn)
@@ -282,7 +283,7 @@ def test_undo_reopens_the_task_with_the_former_ranks(mia):
 
 def test_after_an_undo_another_ranking_can_be_given(mia):
     make_ranking(labeler=mia)
-    assert submit(assignment.undo(labeler=mia, now=NOW), (3, 2, 1)).ranks == [3, 2, 1]
+    assert submit(undo_last(mia, NOW), (3, 2, 1)).ranks == [3, 2, 1]
     assert Ranking.objects.count() == 2 and Ranking.objects.standing().get().ranks == [3, 2, 1]
 
 
@@ -290,24 +291,31 @@ def test_undo_puts_the_open_task_back_with_its_draft(mia):
     make_ranking(labeler=mia)
     following = make_assignment(mia)
     assignment.save_draft(assignment=following, draft={"groups": []}, active_seconds=1, now=NOW)
-    submit(assignment.undo(labeler=mia, now=NOW))
+    submit(undo_last(mia, NOW))
     again = claim(mia)
     assert (again, again.draft) == (following, {"groups": []})
 
 
 def test_undo_goes_back_step_by_step(mia):
     first, second = make_ranking(labeler=mia), make_ranking(labeler=mia)
-    assert assignment.undo(labeler=mia, now=NOW).task == second.task
-    assert assignment.undo(labeler=mia, now=NOW).task == first.task
+    assert undo_last(mia, NOW).task == second.task
+    assert undo_last(mia, NOW).task == first.task
     with pytest.raises(assignment.NothingToUndo):
-        assignment.undo(labeler=mia, now=NOW)
+        undo_last(mia, NOW)
+
+
+def test_undo_takes_back_no_ranking_but_the_one_that_was_meant(mia):
+    first, second = make_ranking(labeler=mia), make_ranking(labeler=mia)
+    with pytest.raises(assignment.Stale, match="not your last"):
+        assignment.undo(labeler=mia, ranking_id=first.pk, now=NOW)
+    assert set(Ranking.objects.standing()) == {first, second}
 
 
 def test_undo_of_a_surplus_ranking_takes_no_slot_from_anyone(mia, noor):
     turn = make_assignment(mia)
     submit(claim(noor, LATER))
     submit(turn, at=LATER)
-    undone = assignment.undo(labeler=mia, now=LATER)
+    undone = undo_last(mia, LATER)
     assert (undone.state, slots(turn.task)) == ("lapsed", 0)
     assert submit(undone, at=LATER).surplus
 
@@ -315,7 +323,7 @@ def test_undo_of_a_surplus_ranking_takes_no_slot_from_anyone(mia, noor):
 def test_undo_leaves_other_labelers_alone(mia, noor):
     make_ranking(labeler=noor)
     with pytest.raises(assignment.NothingToUndo, match="nothing to undo"):
-        assignment.undo(labeler=mia, now=NOW)
+        undo_last(mia, NOW)
 
 
 def test_someone_far_down_the_queue_goes_on_from_there_and_still_gets_urgent_tasks(mia, monkeypatch):

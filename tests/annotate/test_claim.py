@@ -18,7 +18,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from annotate import assignment
 from annotate.models import Assignment, Ranking, RankingTask
-from tests.factories import make_answers, make_labeler, make_project, make_prompt, make_task, ranks_for
+from tests.factories import make_answers, make_labeler, make_project, make_prompt, make_task, ranks_for, undo_last
 
 LABELERS = 12
 START = now()
@@ -168,7 +168,7 @@ class Desk(RuleBasedStateMachine):
     @rule(target=turns, who=who)
     def undo(self, who):
         try:
-            return assignment.undo(labeler=self.labelers[who], now=self.now)
+            return undo_last(self.labelers[who], self.now)
         except assignment.NothingToUndo:
             return None
 

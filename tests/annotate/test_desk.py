@@ -48,6 +48,10 @@ def address(name, held):
     return reverse(name, args=[held.project.slug, held.pk])
 
 
+def undo(client, ranking, **options):
+    return client.post("/projects/bread/rank/undo", {"ranking": ranking.pk}, **options)
+
+
 def text(response):
     return response.content.decode()
 
@@ -173,7 +177,7 @@ def test_a_skip_without_a_reason_is_refused(client, mia, task):
 def test_undo_brings_back_the_last_task_with_its_ranks(client, mia, task):
     held = turn(mia)
     client.post(address("rank_submit", held), form(held, ranks=(3, 1, 2)))
-    page = text(client.post("/projects/bread/rank/undo", headers=HTMX))
+    page = text(undo(client, mia.rankings.get(), headers=HTMX))
     assert f'data-assignment="{held.pk}"' in page
     assert page.count("selected>") == 3
     assert not Ranking.objects.standing().exists()
@@ -181,6 +185,29 @@ def test_undo_brings_back_the_last_task_with_its_ranks(client, mia, task):
 
 def test_undo_with_nothing_to_undo_says_so(client, mia, task):
     assert "nothing to undo" in text(client.post("/projects/bread/rank/undo", headers=HTMX))
+
+
+def test_undo_without_scripts_leads_back_to_the_desk_with_the_task(client, mia, task):
+    ranking = factories.make_ranking(task, labeler=mia)
+    assert undo(client, ranking).url == "/projects/bread/rank"
+    assert f'data-assignment="{ranking.assignment_id}"' in text(client.get("/projects/bread/rank"))
+
+
+def test_undo_sent_twice_takes_back_one_ranking(client, mia, project):
+    first, second = (factories.make_ranking(labeler=mia) for _ in "12")
+    assert f'name="ranking" value="{second.pk}"' in text(client.get("/projects/bread/rank"))
+    for _ in "12":
+        page = text(undo(client, second, headers=HTMX))
+    assert "was taken back already" in page
+    assert mia.rankings.standing().get() == first
+
+
+def test_a_surplus_ranking_that_was_taken_back_is_shown_again_though_others_have_its_slot(client, mia, task):
+    held = turn(mia)
+    Assignment.objects.filter(pk=held.pk).update(lease_until=now())
+    factories.make_ranking(task)
+    client.post(address("rank_submit", held), form(held))
+    assert f'data-assignment="{held.pk}"' in text(undo(client, mia.rankings.get()))
 
 
 def test_a_draft_is_kept_and_shown_again(client, mia, task):

@@ -27,6 +27,7 @@ from tests.factories import (
     make_task,
     make_user,
     ranks_for,
+    undo_last,
 )
 
 
@@ -100,7 +101,7 @@ def test_withdrawn_rankings_are_left_out_and_surplus_ones_kept(project):
     surplus = assignment.submit(assignment=turn, ranks=ranks_for(turn), submission_id=uuid4(), now=now())
     assert surplus.surplus
     make_ranking(labeler=noor)
-    assignment.undo(labeler=noor, now=now())
+    undo_last(noor, now())
     labelers = [row["labeler"] for row in snapshots.read(snapshots.freeze(project=project))]
     assert labelers == [noor.pseudonym, mia.pseudonym]
 

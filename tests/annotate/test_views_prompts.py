@@ -228,7 +228,8 @@ def test_my_work_counts_what_stands_and_undoes_the_last(client, project, enter):
         make_ranking(labeler=labeler)
     make_ranking(labeler=make_labeler(project))
     assert (get(client, "my_work").context["n_today"], get(client, "my_work").context["n_all"]) == (2, 2)
-    client.post(reverse("rank_undo", args=["help"]))
+    last = get(client, "my_work").context["last"]
+    client.post(reverse("rank_undo", args=["help"]), {"ranking": last.pk})
     response = get(client, "my_work")
     assert response.context["n_all"] == 1 and b"withdrawn" in response.content
 

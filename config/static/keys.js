@@ -1,5 +1,6 @@
 // Single-key shortcuts. An element with data-key="s" is clicked by that key while it is visible and enabled;
 // other keys go out as a cancelable "shortcut" event on the document. Silent while typing, and off by a switch.
+// A key that is held down counts once, but for Shift with an arrow, which moves step by step.
 (() => {
   const typing = "input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]";
   const pressable = "a[href], button, summary, input, select, textarea";
@@ -27,8 +28,9 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    if (areOff() || !isForThePage(event)) return;
-    const target = event.shiftKey && event.key.startsWith("Arrow") ? null : button(event.key);
+    const isMove = event.shiftKey && event.key.startsWith("Arrow");
+    if (areOff() || !isForThePage(event) || (event.repeat && !isMove)) return;
+    const target = isMove ? null : button(event.key);
     if (target) {
       event.preventDefault();
       target.click();

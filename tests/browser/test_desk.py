@@ -57,6 +57,12 @@ def press(page, *keys):
         page.keyboard.press(key)
 
 
+def hold(page, key):
+    for _ in "123":
+        page.keyboard.down(key)  # from the second on the browser calls it a repeat
+    page.keyboard.up(key)
+
+
 def test_a_ranking_by_keys_alone_with_a_tie(desk):
     press(desk, "ArrowRight", "ArrowRight", "=")  # B after A; C after B; D as good as B, the middle of three
     badges_are(desk, ["1st", "2nd =", "4th", "2nd ="])
@@ -75,6 +81,16 @@ def test_letters_and_arrows_change_the_order(desk):
     badges_are(desk, ["2nd", "1st", "3rd", "4th"])
     press(desk, "d", "Shift+ArrowUp", "Shift+ArrowUp", "=")
     badges_are(desk, ["3rd", "1st =", "4th", "1st ="])
+
+
+def test_a_key_held_down_says_one_thing_but_moves_on_with_shift(desk):
+    hold(desk, "ArrowRight")
+    expect(desk.locator("[data-question]")).to_have_text("Is C better than B?")
+    press(desk, "ArrowRight", "ArrowRight", "ArrowRight", "d")
+    desk.keyboard.down("Shift")
+    hold(desk, "ArrowUp")
+    desk.keyboard.up("Shift")
+    badges_are(desk, ["2nd", "3rd", "4th", "1st"])
 
 
 def test_undo_goes_back_step_by_step_and_then_takes_back_the_last_ranking(desk):

@@ -225,7 +225,11 @@ def undo(*, labeler: Labeler, ranking_id: int, now: datetime) -> Assignment:
     undone.state = State.OPEN if not last.surplus or _take_slot(undone) else State.LAPSED
     undone.draft = {"ranks": dict(zip(_answer_ids(_task_id(undone)), last.ranks, strict=True))}
     undone.lease_until, undone.finished_at = _lease(now), None
-    undone.save(update_fields=["state", "draft", "lease_until", "finished_at"])
+    try:
+        with transaction.atomic():
+            undone.save(update_fields=["state", "draft", "lease_until", "finished_at"])
+    except IntegrityError:
+        raise Stale("Another window opened a task of yours at this moment. Try again.") from None
     undone.refresh_from_db()
     return undone
 
@@ -258,11 +262,7 @@ def _reopen_one(labeler: Labeler, now: datetime) -> Assignment | None:
     turn = lapsed.select_related("task").select_for_update(of=("self", "task"), no_key=True, skip_locked=True).first()
     if turn is None or labeler.assignments.open().exists():
         return None
-    try:
-        with transaction.atomic():
-            return turn if _open_again(turn, now) else None
-    except IntegrityError:  # another tab has opened one meanwhile
-        return None
+    return turn if _open_again(turn, now) else None
 
 
 def _take_next(labeler: Labeler, now: datetime) -> Assignment | None:
@@ -301,10 +301,16 @@ def _kept_open(held: Assignment, now: datetime) -> Assignment:
 
 
 def _open_again(turn: Assignment, now: datetime) -> bool:
-    if not _take_slot(turn):
+    """False where its slot is not free, or another tab opens something else at this moment."""
+    lease = _lease(now)
+    try:
+        with transaction.atomic():
+            if not _take_slot(turn):
+                return False
+            Assignment.objects.filter(pk=turn.pk).update(state=State.OPEN, lease_until=lease)
+    except IntegrityError:
         return False
-    turn.state, turn.lease_until = State.OPEN, _lease(now)
-    turn.save(update_fields=["state", "lease_until"])
+    turn.state, turn.lease_until = State.OPEN, lease
     return True
 
 

@@ -1,5 +1,6 @@
 """Who is first, on a real Postgres: threads, and a machine that tries every order of claim, submit, skip and undo."""
 
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -8,7 +9,7 @@ from threading import Barrier
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count, F, Q
 from django.utils.timezone import now
 from hypothesis import HealthCheck, settings
@@ -18,10 +19,21 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from annotate import assignment
 from annotate.models import Assignment, Ranking, RankingTask
-from tests.factories import make_answers, make_labeler, make_project, make_prompt, make_task, ranks_for, undo_last
+from tests.factories import (
+    make_answers,
+    make_assignment,
+    make_labeler,
+    make_project,
+    make_prompt,
+    make_ranking,
+    make_task,
+    ranks_for,
+    undo_last,
+)
 
 LABELERS = 12
 START = now()
+WAITING = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
 def at_once(works):
@@ -123,6 +135,59 @@ def test_a_late_submit_and_the_next_labeler_never_share_the_last_slot():
         stored, taken = at_once([partial(late_submit, now=afterwards), partial(next_claim, now=afterwards)])
         task.refresh_from_db()
         assert (stored.surplus, task.open_slots) == (taken is not None, 0)
+
+
+def two_lapsed(labeler):
+    """What somebody left open in two tabs last night: both tasks are still free."""
+    turns = []
+    for _ in "12":
+        turns.append(make_assignment(labeler))
+        Assignment.objects.open().update(state="lapsed")
+    RankingTask.objects.filter(assignments__in=turns).update(open_slots=1)
+    return turns
+
+
+def while_another_tab_opens(turn, work):
+    """What `work` gives when it begins before the other tab's transaction has ended."""
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            assert assignment.heartbeat(assignment=turn, now=START).state == "open"
+            result = pool.submit(at_once, [work])
+            wait_until_blocked()
+        return result.result()[0]
+
+
+def wait_until_blocked():
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(WAITING)
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nothing waits for a lock")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_tabs_that_wake_at_once_do_not_both_hold_a_task():
+    one, other = two_lapsed(make_labeler(make_project()))
+    state = while_another_tab_opens(one, lambda: assignment.heartbeat(assignment=other, now=START).state)
+    other.task.refresh_from_db()
+    assert (state, other.task.open_slots) == ("lapsed", 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_undo_while_another_tab_opens_a_task_says_so_and_takes_nothing_back():
+    labeler = make_labeler(make_project())
+    make_ranking(labeler=labeler)
+    turn, _ = two_lapsed(labeler)
+
+    def undo():
+        with pytest.raises(assignment.Stale, match="Another window"):
+            undo_last(labeler, START)
+
+    while_another_tab_opens(turn, undo)
+    assert labeler.rankings.standing().exists()
 
 
 class Desk(RuleBasedStateMachine):

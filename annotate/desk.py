@@ -24,6 +24,8 @@ PAGE_VERSION = "desk-1"
 NO_DRAFT = "The draft is not one that this page sends. Load the page again."
 VERDICTS = ("better", "equal", "worse")
 MOST_JUDGEMENTS = 200
+MOST_COUNTED = 999
+"""Open tasks. Nobody wants to know more, and a count of a million would be the slowest part of the page."""
 
 
 @never_cache
@@ -146,7 +148,9 @@ def _desk(
 ) -> HttpResponse:
     template = "annotate/_desk_task.html" if request.htmx else "annotate/desk.html"
     tasks = request.project.ranking_tasks.all()
-    done, left = _rankings_of_today(labeler, now()).count(), tasks.filter(open_slots__gt=0).count()
+    done = _rankings_of_today(labeler, now()).count()
+    found = tasks.filter(open_slots__gt=0)[: MOST_COUNTED + 1].count()
+    left = min(found, MOST_COUNTED)
     context = {
         "project": request.project,
         "guidelines": request.project.current_guidelines(),
@@ -154,6 +158,7 @@ def _desk(
         "problem": problem,
         "done_today": done,
         "open_tasks": left,
+        "more_open_tasks": found > left,
         "all_today": max(1, done + left + (held is not None)),
         "last_ranking": assignment.last_ranking(labeler),
     }

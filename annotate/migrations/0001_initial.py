@@ -398,6 +398,10 @@ class Migration(migrations.Migration):
             model_name='ranking',
             index=models.Index(fields=['labeler', '-id'], name='rankings_of_a_labeler'),
         ),
+        migrations.AddIndex(
+            model_name='ranking',
+            index=models.Index(fields=['labeler', 'created_at'], name='rankings_of_a_labeler_by_time'),
+        ),
         migrations.AddConstraint(
             model_name='ranking',
             constraint=models.CheckConstraint(condition=models.Q(('ranks', []), _negated=True), name='ranking_ranks_something'),

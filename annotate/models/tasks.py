@@ -196,6 +196,7 @@ class Ranking(models.Model):
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["labeler", "-id"], name="rankings_of_a_labeler"),
+            models.Index(fields=["labeler", "created_at"], name="rankings_of_a_labeler_by_time"),
         ]
 
     def __str__(self) -> str:

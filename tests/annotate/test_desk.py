@@ -1,6 +1,7 @@
 """The desk gives one task at a time, stores what was said once, and never loses what was done."""
 
 import json
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -353,6 +354,21 @@ def test_the_next_task_costs_as_many_queries_however_long_the_queue(client, mia,
             client.post(address("rank_submit", held), form(held), headers=HTMX)
         costs.append(len(queries))
     assert costs[0] == costs[1] < 40
+
+
+def test_a_long_queue_is_counted_only_so_far(client, mia, project, monkeypatch):
+    monkeypatch.setattr(desk, "MOST_COUNTED", 2)
+    for shown in ("1 open", "2 open", "2+ open"):
+        factories.make_task(project, rankings_wanted=2)
+        assert f">{shown}<" in text(client.get("/projects/bread/rank"))
+
+
+def test_the_rankings_of_today_are_found_without_those_of_other_days(mia, task):
+    common = {"task": task, "labeler": mia, "ranks": [1, 1], "created_at": now() - timedelta(days=2)}
+    Ranking.objects.bulk_create(Ranking(submission_id=uuid4(), **common) for _ in range(2000))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE annotate_ranking")
+    assert "rankings_of_a_labeler_by_time" in desk._rankings_of_today(mia, now()).explain()
 
 
 def test_what_was_judged_on_the_way_is_stored_beside_what_the_ranking_implies(client, mia, task):

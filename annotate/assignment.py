@@ -102,7 +102,8 @@ def claim(*, labeler: Labeler, now: datetime) -> Assignment | None:
         found = _resume(labeler, now) or _reopen_one(labeler, now) or _take_next(labeler, now)
         if found is not None:
             return found
-        if not _other_tab_was_first(labeler) and not release_lapsed(now, project=labeler.project_id):
+        another_tab_was_first = labeler.assignments.open().exists()
+        if not another_tab_was_first and not release_lapsed(now, project=labeler.project_id):
             return None
     return None
 
@@ -202,7 +203,7 @@ def last_ranking(labeler: Labeler) -> Ranking | None:
 
 @transaction.atomic
 def undo(*, labeler: Labeler, ranking_id: int, now: datetime) -> Assignment:
-    """Withdraw the labeler's last ranking and reopen its assignment, with a draft {"ranks": {answer id: rank}}.
+    """Withdraw the labeler's last ranking and reopen its assignment, with all that was said as its draft.
     `ranking_id` is the one that they meant: asked twice, it takes back no other.
 
     What the labeler has open is put back, with its draft, and comes next. Where the withdrawn ranking was surplus and
@@ -223,7 +224,7 @@ def undo(*, labeler: Labeler, ranking_id: int, now: datetime) -> Assignment:
         _put_back(turn)
     Withdrawal.objects.create(ranking=last, created_at=now)
     undone.state = State.OPEN if not last.surplus or _take_slot(undone) else State.LAPSED
-    undone.draft = {"ranks": dict(zip(_answer_ids(_task_id(undone)), last.ranks, strict=True))}
+    undone.draft = _said(last, _answer_ids(_task_id(undone)))
     undone.lease_until, undone.finished_at = _lease(now), None
     try:
         with transaction.atomic():
@@ -286,10 +287,6 @@ def _with_order(assignment_id: int) -> Assignment:
     return turn
 
 
-def _other_tab_was_first(labeler: Labeler) -> bool:
-    return labeler.assignments.open().exists()
-
-
 def _kept_open(held: Assignment, now: datetime) -> Assignment:
     _refuse_finished(held)
     if held.state == State.OPEN:
@@ -312,6 +309,15 @@ def _open_again(turn: Assignment, now: datetime) -> bool:
         return False
     turn.state, turn.lease_until = State.OPEN, lease
     return True
+
+
+def _said(last: Ranking, answers: Iterable[int]) -> dict[str, Any]:
+    """A ranking as a draft: {"ranks": {answer id: rank}, "judged": [[answer id, answer id, "better" or "equal"]]}."""
+    judged = last.comparisons.filter(kind=Comparison.Kind.JUDGED).order_by("pk")
+    return {
+        "ranks": dict(zip(answers, last.ranks, strict=True)),
+        "judged": [[said.chosen_id, said.rejected_id, "equal" if said.tie else "better"] for said in judged],
+    }
 
 
 def _put_back(turn: Assignment) -> None:

@@ -59,7 +59,7 @@ def submit(request: ProjectRequest, slug: str, assignment_id: int) -> HttpRespon
             now=now(),
         )
     except ranking.InvalidRanking as problem:
-        held.draft = {"ranks": ranks}
+        held.draft = {"ranks": ranks, "judged": _verdicts(request, held)}
         return _desk(request, labeler, held, problem=str(problem), status=422)
     except assignment.Refusal as problem:
         return _refused(request, labeler, problem)
@@ -233,12 +233,16 @@ def _number(request: HttpRequest, name: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
 
 
-def _judged(request: HttpRequest, held: Assignment) -> list[ranking.Pair]:
-    """The verdicts given on the way. A form without scripts has none."""
+def _verdicts(request: HttpRequest, held: Assignment) -> list[list[Any]]:
+    """Those given on the way, as the draft has them. A form without scripts has none."""
     said = _draft(request.POST.get("draft", ""), held)
+    return said["judged"] if said else []
+
+
+def _judged(request: HttpRequest, held: Assignment) -> list[ranking.Pair]:
     pairs = {"better": (0, 1, False), "worse": (1, 0, False), "equal": (0, 1, True)}
     found = []
-    for *answers, verdict in said["judged"] if said else ():
+    for *answers, verdict in _verdicts(request, held):
         chosen, rejected, tie = pairs[verdict]
         if answers[0] != answers[1]:
             found.append(ranking.Pair(answers[chosen], answers[rejected], tie))

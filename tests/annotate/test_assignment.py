@@ -276,9 +276,16 @@ def test_undo_reopens_the_task_with_the_former_ranks(mia):
     withdrawn = make_ranking(labeler=mia, ranks=(2, 1, 2))
     turn = undo_last(mia, NOW)
     answers = list(withdrawn.task.task_answers.values_list("answer_id", flat=True))
-    assert turn.draft == {"ranks": {str(answer): rank for answer, rank in zip(answers, (2, 1, 2), strict=True)}}
+    assert turn.draft["ranks"] == {str(answer): rank for answer, rank in zip(answers, (2, 1, 2), strict=True)}
     assert (turn.state, slots(turn.task), claim(mia)) == ("open", 0, turn)
     assert not Ranking.objects.standing().exists() and withdrawn.withdrawal.created_at == NOW
+
+
+def test_undo_brings_back_what_was_judged_on_the_way(mia):
+    turn = make_assignment(mia)
+    good, middling, bad = ranks_for(turn)
+    submit(turn, judged=[ranking.Pair(bad, good, False), ranking.Pair(good, middling, True)])
+    assert undo_last(mia, NOW).draft["judged"] == [[bad, good, "better"], [good, middling, "equal"]]
 
 
 def test_after_an_undo_another_ranking_can_be_given(mia):

@@ -114,8 +114,11 @@ def test_ranks_without_gaps_after_a_tie_mean_the_same_as_with_them(client, mia, 
 
 def test_a_ranking_that_misses_an_answer_is_refused_and_nothing_is_lost(client, mia, task):
     held = turn(mia)
-    response = client.post(address("rank_submit", held), form(held, ranks=(1, 2, "")), headers=HTMX)
+    judged = [[held.order[0], held.order[1], "better"]]
+    draft = json.dumps({"ranks": {}, "judged": judged})
+    response = client.post(address("rank_submit", held), form(held, (1, 2, ""), draft=draft), headers=HTMX)
     assert response.status_code == 422
+    assert json.loads(response.context["draft"])["judged"] == judged
     assert "1 of 3 answers has no place yet" in text(response)
     assert text(response).count("selected>") == 2
     assert not Ranking.objects.exists()

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 
-from annotate import pairing, ranking
+from annotate import drafts, pairing, ranking
 from annotate.models import Assignment, Comparison, Labeler, Ranking, RankingTask, TaskAnswer, Withdrawal
 
 LONGEST_DRAFT = 32_000
@@ -124,11 +124,14 @@ def heartbeat(*, assignment: Assignment, now: datetime) -> Assignment:
 
 
 @transaction.atomic
-def save_draft(*, assignment: Assignment, draft: dict[str, Any], active_seconds: int, now: datetime) -> Assignment:
-    """Store the unfinished ranking and renew the lease. `active_seconds`: so far, for this task in all."""
+def save_draft(*, assignment: Assignment, draft: drafts.Draft, active_seconds: int, now: datetime) -> Assignment:
+    """Store the unfinished ranking and renew the lease. `active_seconds`: so far, for this task in all.
+    Raises Stale for a draft older than the stored one, which another window was left with."""
     if len(json.dumps(draft)) > LONGEST_DRAFT:
         raise DraftTooLong("This draft is too long to be a ranking. Load the page again.")
     held = _kept_open(_locked(assignment), now)
+    if drafts.is_older(draft, held.draft):
+        raise Stale("You went on with this task in another window. Load the page again to see what you did there.")
     held.draft, held.active_seconds = draft, _active(held, active_seconds)
     held.save(update_fields=["draft", "active_seconds"])
     return held
@@ -224,7 +227,7 @@ def undo(*, labeler: Labeler, ranking_id: int, now: datetime) -> Assignment:
         _put_back(turn)
     Withdrawal.objects.create(ranking=last, created_at=now)
     undone.state = State.OPEN if not last.surplus or _take_slot(undone) else State.LAPSED
-    undone.draft = _said(last, _answer_ids(_task_id(undone)))
+    undone.draft = drafts.of_ranking(last, _answer_ids(_task_id(undone)), now)
     undone.lease_until, undone.finished_at = _lease(now), None
     try:
         with transaction.atomic():
@@ -309,15 +312,6 @@ def _open_again(turn: Assignment, now: datetime) -> bool:
         return False
     turn.state, turn.lease_until = State.OPEN, lease
     return True
-
-
-def _said(last: Ranking, answers: Iterable[int]) -> dict[str, Any]:
-    """A ranking as a draft: {"ranks": {answer id: rank}, "judged": [[answer id, answer id, "better" or "equal"]]}."""
-    judged = last.comparisons.filter(kind=Comparison.Kind.JUDGED).order_by("pk")
-    return {
-        "ranks": dict(zip(answers, last.ranks, strict=True)),
-        "judged": [[said.chosen_id, said.rejected_id, "equal" if said.tie else "better"] for said in judged],
-    }
 
 
 def _put_back(turn: Assignment) -> None:

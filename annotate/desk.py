@@ -13,7 +13,7 @@ from django.utils.timezone import localtime, now
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from annotate import assignment, ranking
+from annotate import assignment, drafts, ranking
 from annotate.models import Answer, Assignment, Labeler, Ranking
 from annotate.requests import ProjectRequest
 from annotate.roles import labeler_for, project_role
@@ -22,8 +22,6 @@ PAGE_VERSION = "desk-1"
 """Stored with each ranking. Raise it with every change to the page that may change how people rank."""
 
 NO_DRAFT = "The draft is not one that this page sends. Load the page again."
-VERDICTS = ("better", "equal", "worse")
-MOST_JUDGEMENTS = 200
 MOST_COUNTED = 999
 """Open tasks. Nobody wants to know more, and a count of a million would be the slowest part of the page."""
 
@@ -55,11 +53,11 @@ def submit(request: ProjectRequest, slug: str, assignment_id: int) -> HttpRespon
             page_version=request.POST.get("page_version", ""),
             guidelines_version=_guidelines_version(request),
             active_seconds=_number(request, "active_seconds"),
-            judged=_judged(request, held),
+            judged=drafts.pairs(_said(request, held)),
             now=now(),
         )
     except ranking.InvalidRanking as problem:
-        held.draft = {"ranks": ranks, "judged": _verdicts(request, held)}
+        held.draft = {**_said(request, held), "ranks": ranks}
         return _desk(request, labeler, held, problem=str(problem), status=422)
     except assignment.Refusal as problem:
         return _refused(request, labeler, problem)
@@ -101,7 +99,7 @@ def undo(request: ProjectRequest, slug: str) -> HttpResponse:
 def draft(request: ProjectRequest, slug: str, assignment_id: int) -> JsonResponse:
     try:
         held = assignment.own(labeler=_labeler(request), assignment_id=assignment_id)
-        kept = _draft(request.POST.get("draft", ""), held)
+        kept = drafts.read(request.POST.get("draft", ""), held.order, now())
         if kept is None:
             return JsonResponse({"problem": NO_DRAFT}, status=400)
         seconds = _number(request, "active_seconds")
@@ -171,12 +169,13 @@ def _desk(
 
 def _ranking_context(held: Assignment) -> dict[str, Any]:
     assert held.task is not None, "the desk ranks; a writing task has a page of its own"
-    kept = {"ranks": {}, "judged": [], **held.draft}
+    kept = {**drafts.EMPTY, **held.draft}
     return {
         "turns": held.task.prompt.messages,
         "answers": _cards(held, kept["ranks"]),
         "rank_choices": [(number, _ordinal(number)) for number in range(1, len(held.order) + 1)],
         "draft": json.dumps(kept),
+        "server_time": drafts.milliseconds(now()),
         "submission_id": uuid.uuid4(),
         "page_version": PAGE_VERSION,
         "lease_seconds": _lease_seconds(held),
@@ -233,31 +232,6 @@ def _number(request: HttpRequest, name: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
 
 
-def _verdicts(request: HttpRequest, held: Assignment) -> list[list[Any]]:
-    """Those given on the way, as the draft has them. A form without scripts has none."""
-    said = _draft(request.POST.get("draft", ""), held)
-    return said["judged"] if said else []
-
-
-def _judged(request: HttpRequest, held: Assignment) -> list[ranking.Pair]:
-    pairs = {"better": (0, 1, False), "worse": (1, 0, False), "equal": (0, 1, True)}
-    found = []
-    for *answers, verdict in _verdicts(request, held):
-        chosen, rejected, tie = pairs[verdict]
-        if answers[0] != answers[1]:
-            found.append(ranking.Pair(answers[chosen], answers[rejected], tie))
-    return found
-
-
-def _draft(text: str, held: Assignment) -> dict[str, Any] | None:
-    """The draft that a page sent, if it is one: ranks of this task's answers, and what was judged on the way."""
-    try:
-        said = json.loads(text)
-        ranks = {str(pk): int(said["ranks"][str(pk)]) for pk in held.order if str(pk) in said["ranks"]}
-        judged = [[int(one), int(other), verdict] for one, other, verdict in said["judged"]]
-    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError):
-        return None
-    ids = set(held.order)
-    are_known = all({one, other} <= ids and verdict in VERDICTS for one, other, verdict in judged)
-    in_range = all(1 <= number <= len(ids) for number in ranks.values())
-    return {"ranks": ranks, "judged": judged[-MOST_JUDGEMENTS:]} if are_known and in_range else None
+def _said(request: HttpRequest, held: Assignment) -> drafts.Draft:
+    """The draft that came with a ranking. A form without scripts has none."""
+    return drafts.read(request.POST.get("draft", ""), held.order, now()) or drafts.EMPTY

@@ -19,7 +19,7 @@
       this.letters = Object.fromEntries(this.cards.map((card) => [card.dataset.answer, card.dataset.letter]));
       this.keeping = new Keeping(section, { show: (...said) => this.#showKeeping(...said), refused: (text) => this.#problem(text) });
       const left = this.keeping.left();
-      this.ordering = new Ordering(this.ids, left ?? JSON.parse(section.dataset.draft));
+      this.ordering = new Ordering(this.ids, left ?? this.keeping.kept);
       if (left) this.keeping.save(left);
       this.retry = { timer: null, wait: 2000 };
       this.#listen();

@@ -5,12 +5,17 @@ class Keeping {
   #wait = 1000;
   #quietSince = Date.now();
   #unsaved = null;
+  #at;
+  #ahead;
 
   constructor(section, { show, refused }) {
     this.id = section.dataset.assignment;
     this.urls = { draft: section.dataset.draftUrl, hold: section.dataset.holdUrl };
     this.leaseEnds = Date.now() + 1000 * Number(section.dataset.leaseSeconds);
     this.activeSeconds = Number(section.dataset.activeSeconds);
+    this.kept = JSON.parse(section.dataset.draft);
+    this.#at = this.kept.at;
+    this.#ahead = Date.now() - Number(section.dataset.serverTime);
     this.show = show;
     this.refused = refused;
     this.clock = setInterval(() => this.#tick(), 1000);
@@ -25,30 +30,37 @@ class Keeping {
     addEventListener("pagehide", () => this.#sendAtLeaving(), options);
   }
 
-  /** A draft that never reached the server, from an earlier visit of this page. */
+  /** A draft that never reached the server, from an earlier visit of this page; not one that work elsewhere overtook. */
   left() {
     try {
-      return JSON.parse(localStorage.getItem(this.#name));
+      const draft = JSON.parse(localStorage.getItem(this.#name));
+      return draft?.at > this.kept.at ? draft : null;
     } catch {
       return null;
     }
   }
 
   save(draft) {
-    this.#unsaved = draft;
-    this.#store(draft);
+    if (this.#isOver) return;
+    this.#at = Math.max(this.#at + 1, Date.now() - this.#ahead); // the server's clock: a task may move between devices
+    this.#unsaved = { ...draft, at: this.#at };
+    this.#store(this.#unsaved);
     this.show("saving");
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#send(), 400);
   }
 
-  /** The task is over: nothing is left to keep. */
+  /** The task is over, or is not this page's any more: nothing is left to keep, and nothing under way says so. */
   end({ forget }) {
     clearTimeout(this.#timer);
     clearInterval(this.clock);
     clearInterval(this.ping);
     this.listening.abort();
     if (forget) this.#store(null);
+  }
+
+  get #isOver() {
+    return this.listening.signal.aborted;
   }
 
   get #name() {
@@ -70,10 +82,13 @@ class Keeping {
 
   async #post(url, body) {
     const token = JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
-    const answer = await fetch(url, { method: "POST", body, headers: { "X-CSRFToken": token }, redirect: "error" });
+    const headers = { "X-CSRFToken": token };
+    const { signal } = this.listening;
+    const answer = await fetch(url, { method: "POST", body, headers, signal, redirect: "error" });
     if (answer.status === 409 || answer.status === 404) {
+      const { problem } = await answer.json();
       this.end({ forget: false });
-      this.refused((await answer.json()).problem);
+      this.refused(problem);
       return false;
     }
     if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
@@ -87,6 +102,7 @@ class Keeping {
     try {
       if (!(await this.#post(this.urls.draft, this.#body(draft)))) return;
     } catch {
+      if (this.#isOver) return;
       this.show("waiting");
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#send(), this.#wait);

@@ -217,7 +217,7 @@ def test_a_surplus_ranking_that_was_taken_back_is_shown_again_though_others_have
 def test_a_draft_is_kept_and_shown_again(client, mia, task):
     held = turn(mia)
     one, other, _ = held.order
-    draft = {"ranks": {str(one): 2, str(other): 1}, "judged": [[other, one, "better"]]}
+    draft = {"ranks": {str(one): 2, str(other): 1}, "judged": [[other, one, "better"]], "at": 5}
     answer = client.post(address("rank_draft", held), {"draft": json.dumps(draft), "active_seconds": "7"})
     assert answer.json()["lease_seconds"] > 800
     held.refresh_from_db()
@@ -241,6 +241,29 @@ def test_a_draft_is_kept_and_shown_again(client, mia, task):
 def test_a_draft_that_no_page_sends_is_refused(client, mia, task, draft):
     held = turn(mia)
     assert client.post(address("rank_draft", held), {"draft": draft}).status_code == 400
+
+
+@pytest.mark.parametrize("verdict", ["best", [], {}, None])
+def test_a_draft_with_a_verdict_that_is_none_is_refused(client, mia, task, verdict):
+    held = turn(mia)
+    draft = json.dumps({"ranks": {}, "judged": [[held.order[0], held.order[1], verdict]]})
+    assert client.post(address("rank_draft", held), {"draft": draft}).status_code == 400
+
+
+def test_a_draft_from_another_window_does_not_replace_a_newer_one(client, mia, task):
+    held = turn(mia)
+    newer, older = ({"ranks": {str(held.order[0]): rank}, "judged": [], "at": 100 + rank} for rank in (2, 1))
+    sent = [client.post(address("rank_draft", held), {"draft": json.dumps(draft)}) for draft in (newer, older)]
+    assert [answer.status_code for answer in sent] == [200, 409]
+    assert "in another window" in sent[1].json()["problem"]
+    held.refresh_from_db()
+    assert held.draft == newer
+
+
+def test_a_draft_from_a_clock_that_runs_ahead_does_not_shut_out_the_next(client, mia, task):
+    held = turn(mia)
+    draft = json.dumps({"ranks": {}, "judged": [], "at": 10**15})
+    assert [client.post(address("rank_draft", held), {"draft": draft}).status_code for _ in "12"] == [200, 200]
 
 
 def test_a_draft_with_a_rank_out_of_range_is_refused(client, mia, task):

@@ -4,8 +4,10 @@ import json
 import re
 
 import pytest
+from django.utils.timezone import now
 from playwright.sync_api import expect
 
+from annotate import drafts
 from annotate.models import Assignment, Ranking
 from annotate.roles import labeler_for
 from tests import factories
@@ -167,6 +169,33 @@ def test_a_draft_that_never_left_the_browser_is_there_at_the_next_visit(desk, co
     Assignment.objects.update(draft={})  # as if the page had been closed before anything arrived
     desk.goto("/projects/bread/rank")
     expect(desk.locator("[data-badge]").nth(2)).to_have_text("3rd")
+
+
+def test_a_draft_that_was_left_behind_gives_way_to_later_work_on_another_device(desk):
+    desk.route("**/draft", lambda route: route.abort())
+    press(desk, "ArrowRight", "ArrowRight")
+    expect(desk.locator("[data-saved]")).to_have_text("not saved yet, will retry")
+    desk.unroute("**/draft")
+    desk.goto("/projects/")
+    held = Assignment.objects.get()
+    held.draft = {"ranks": {held.order[3]: 1}, "judged": [], "at": drafts.milliseconds(now())}
+    held.save()
+    desk.goto("/projects/bread/rank")
+    badges_are(desk, ["placing", "not placed", "not placed", "1st"])
+
+
+def test_a_draft_under_way_says_nothing_at_the_next_task(desk):
+    press(desk, "ArrowRight", "ArrowRight", "=")
+    expect(desk.locator("[data-saved]")).to_have_text("saved")
+    under_way = []
+    desk.route("**/draft", lambda route: under_way.append(route))
+    with desk.expect_request("**/draft"):
+        press(desk, "d", "Shift+ArrowUp")
+    desk.keyboard.press("Enter")
+    next_task_is_here(desk)
+    under_way[0].abort()
+    desk.wait_for_timeout(200)
+    expect(desk.locator("[data-saved]")).to_have_text("")
 
 
 def test_a_ranking_submitted_without_a_network_is_sent_by_itself_once(desk, context):

@@ -72,7 +72,8 @@ def skip(request: ProjectRequest, slug: str, assignment_id: int) -> HttpResponse
     labeler = _labeler(request)
     try:
         held = assignment.own(labeler=labeler, assignment_id=assignment_id)
-        assignment.skip(assignment=held, reason=request.POST.get("reason", ""), now=now())
+        said = {name: request.POST.get(name, "") for name in ("reason", "note")}
+        assignment.skip(assignment=held, **said, now=now())
     except assignment.ReasonMissing as problem:
         return _desk(request, labeler, held, problem=str(problem), status=422)
     except assignment.Refusal as problem:
@@ -180,6 +181,7 @@ def _ranking_context(held: Assignment) -> dict[str, Any]:
         "page_version": PAGE_VERSION,
         "lease_seconds": _lease_seconds(held),
         "skip_reasons": Assignment.SkipReason.choices,
+        "longest_note": assignment.LONGEST_NOTE,
     }
 
 

@@ -166,9 +166,10 @@ def test_nobody_writes_into_the_draft_of_somebody_else(client, mia, task, projec
 def test_a_skip_has_a_reason_and_brings_the_next_task(client, mia, task, project):
     following = factories.make_task(project)
     held = turn(mia)
-    page = text(client.post(address("rank_skip", held), {"reason": "unclear"}, headers=HTMX))
+    page = text(client.post(address("rank_skip", held), {"reason": "unclear", "note": "Which dog?"}, headers=HTMX))
     assert following.prompt.last_message in page
-    assert Assignment.objects.get(pk=held.pk).skip_reason == "unclear"
+    held.refresh_from_db()
+    assert (held.skip_reason, held.skip_note) == ("unclear", "Which dog?")
 
 
 def test_a_skip_without_a_reason_is_refused(client, mia, task):

@@ -241,9 +241,12 @@ def test_a_double_click_on_submit_stores_one_ranking(desk):
 def test_a_skip_asks_for_its_reason(desk):
     first = desk.locator("#task").get_attribute("data-assignment")
     desk.keyboard.press("s")
+    desk.get_by_label("Anything to add?").fill("Which dog?")
+    desk.get_by_label("The prompt is unclear").focus()
     press(desk, "Space", "Enter")
     expect(desk.locator("#task")).not_to_have_attribute("data-assignment", first)
-    assert Assignment.objects.get(pk=first).skip_reason == "unclear"
+    skipped = Assignment.objects.get(pk=first)
+    assert (skipped.skip_reason, skipped.skip_note) == ("unclear", "Which dog?")
 
 
 def test_a_task_that_was_finished_in_another_tab_says_so(desk, context):

@@ -209,8 +209,9 @@ def test_a_ranking_submitted_without_a_network_is_sent_by_itself_once(desk, cont
 
 
 def test_a_ranking_that_meets_a_restarting_server_is_sent_by_itself_once(desk):
-    press(desk, "ArrowRight", "ArrowRight", "=")
     desk.route("**/submit", lambda route: route.fulfill(status=503))
+    press(desk, "ArrowRight", "ArrowRight", "=")
+    expect(desk.locator("[data-saved]")).to_have_text("saved")  # by then the route holds
     desk.keyboard.press("Enter")
     expect(desk.locator("[data-problem]")).to_contain_text("sent again by itself")
     desk.unroute("**/submit")  # only now is the server up again: the notice stands until a retry gets through

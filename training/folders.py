@@ -76,6 +76,8 @@ class JobFolder:
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         for partial in self.path.glob("attempt-*/output.partial"):
             shutil.rmtree(partial, ignore_errors=True)
+        for drawn in self.path.glob("attempt-*/drawn.jsonl"):  # the pool of the output holds the same answers
+            drawn.unlink(missing_ok=True)
 
 
 def seal(folder: Path) -> list[File]:

@@ -1,6 +1,7 @@
 """The desk gives one task at a time, stores what was said once, and never loses what was done."""
 
 import json
+import re
 from datetime import timedelta
 from uuid import uuid4
 
@@ -347,7 +348,7 @@ def test_the_guidelines_open_at_the_desk(client, mia, task, project):
 def test_a_ranking_is_filed_under_the_guidelines_that_stood_beside_it(client, mia, task, project):
     factories.make_guidelines(project, "Prefer the true answer.", version=1)
     held = turn(mia)
-    assert 'name="guidelines_version" value="1"' in text(client.get("/projects/bread/rank"))
+    assert re.search(r'name="guidelines_version"\s+value="1"', text(client.get("/projects/bread/rank")))
     factories.make_guidelines(project, "Prefer the *short* answer.", version=2)
     page = text(client.post(address("rank_submit", held), form(held, guidelines_version="1"), headers=HTMX))
     assert mia.rankings.get().guidelines_version == 1

@@ -214,7 +214,7 @@ def test_forgetting_a_person_leaves_the_rankings():
 
 def test_no_undo_keeps_the_person_beside_the_pseudonym():
     ranking = make_ranking()
-    assignment.undo(labeler=ranking.labeler, now=now())
+    assignment.undo(labeler=ranking.labeler, ranking_id=ranking.pk, now=now())
     assert Withdrawal.objects.get(ranking=ranking).by is None
 
 

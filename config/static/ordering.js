@@ -69,6 +69,7 @@ class Ordering {
     this.#remember();
     const assumed = this.groups.length === 1 && this.groups[0].assumed && !this.groups[0].ids.includes(id);
     if (assumed) this.groups = [];
+    else if (this.#groupOf(id)) this.#keepMarks();
     this.#take(id);
     this.#insertByMark(id, mark);
     this.#settle(id);
@@ -162,6 +163,11 @@ class Ordering {
       before += group.ids.length;
       return group.mark ?? rank;
     });
+  }
+
+  // Before one leaves its place: the others keep the numbers that they show, which is what a new number speaks of.
+  #keepMarks() {
+    this.#marks().forEach((mark, place) => (this.groups[place].mark = mark));
   }
 
   #dropMarks() {

@@ -78,6 +78,17 @@ def test_a_ranking_by_numbers(desk):
     badges_are(desk, ["1st", "2nd =", "2nd =", "4th"])
 
 
+def test_a_number_moves_a_placed_answer_among_the_numbers_that_the_others_show(desk):
+    press(desk, "1", "2", "3", "4")
+    badges_are(desk, ["2nd", "1st", "3rd", "4th"])  # the first number was B's
+    press(desk, "b", "1")
+    badges_are(desk, ["2nd", "1st", "3rd", "4th"])
+    press(desk, "c", "1")
+    badges_are(desk, ["3rd", "1st =", "1st =", "4th"])
+    press(desk, "b", "2")
+    badges_are(desk, ["2nd =", "2nd =", "1st", "4th"])
+
+
 def test_letters_and_arrows_change_the_order(desk):
     press(desk, "1", "2", "3", "4")
     badges_are(desk, ["2nd", "1st", "3rd", "4th"])

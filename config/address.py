@@ -1,9 +1,16 @@
-"""Where the web server listens: BIND and PORT."""
+"""Where the web server listens: BIND and PORT say it to quickstart, and its lock to all other commands."""
 
+import fcntl
+import http.client
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
+
+from config import embedded
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared, not bound
 
@@ -28,6 +35,11 @@ class Address:
     def __str__(self) -> str:
         return f"{_bracketed(self.host)}:{self.port}"
 
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine reaches it."""
+        return f"http://{_bracketed('127.0.0.1' if self.host in EVERYWHERE else self.host)}:{self.port}"
+
     def try_out(self) -> None:
         """Listen there for a moment. Raises OSError where that is not to be had."""
         with socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET) as probe:
@@ -35,10 +47,71 @@ class Address:
             probe.bind((self.host, self.port))
 
 
+class Running(RuntimeError):
+    """A quickstart of this home runs already. The text says where, and what to do."""
+
+
+@contextmanager
+def alone(url: str) -> Iterator[None]:
+    """One quickstart per home, which writes down where it serves. The lock goes with the process, however it ends.
+
+    Raises Running."""
+    with _lock().open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise Running(
+                f"Plackett runs already from {embedded.home()}: {file.read().strip()}. "
+                "Stop that one first, or give this one another PLACKETT_HOME and PORT."
+            ) from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()}, {url}")
+        file.flush()
+        yield
+
+
+def running_url() -> str | None:
+    """Where the quickstart of this home serves, or None if none runs."""
+    try:
+        file = _lock().open()
+    except FileNotFoundError:
+        return None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return file.read().rpartition(" ")[2] or None
+    return None
+
+
+def answers(url: str) -> bool:
+    """Whether a server is alive there."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def own_url() -> str:
+    """Where the pages are reached: at the running quickstart, else where the next one would serve. Raises NoAddress."""
+    return running_url() or Address.told().url
+
+
 def own_hosts() -> list[str]:
     """The names under which browsers ask for this machine: it itself, and what BIND names, if that is one address."""
     local = ["127.0.0.1", "localhost", "[::1]"]
     return local if _host() in EVERYWHERE else list(dict.fromkeys([*local, _bracketed(_host())]))
+
+
+def _lock() -> Path:
+    folder = embedded.home() / "run"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder / "quickstart.lock"
 
 
 def _host() -> str:

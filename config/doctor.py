@@ -1,6 +1,5 @@
 """What is wrong with this installation, and what to do about it. Each check looks at one thing and says so."""
 
-import fcntl
 import os
 import re
 import shutil
@@ -16,7 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from config import embedded, health
-from config.address import Address, NoAddress
+from config.address import Address, NoAddress, answers, running_url
 from config.processes import ServiceFailed
 from rewards.models import RewardModel
 from training import folders
@@ -161,32 +160,22 @@ def workers() -> str:
     return "each queue has one"
 
 
-def port() -> str:
-    """Free, or ours already."""
+def server() -> str:
+    """The web server of this home, or else whether one could be started where it would listen."""
+    url = running_url()
+    if url is not None:
+        if not answers(url):
+            raise Poor(f"Plackett runs at {url}, but does not answer.", f"See {settings.HOME / 'logs/web.log'}.")
+        return f"runs at {url}"
     try:
         address = Address.told()
         address.try_out()
     except NoAddress as problem:
         raise Ill(str(problem), "Set PORT, or unset it for 8000.") from None
     except OSError as problem:
-        if _quickstart_serves(address.port):
-            return f"Plackett serves on {address}"
         remedy = "Stop what listens there, or choose another with PORT."
-        raise Poor(f"{address} cannot be had: {problem.strerror}.", remedy) from problem
-    return f"{address} is free"
-
-
-def _quickstart_serves(number: int) -> bool:
-    """A quickstart of this home holds its lock for as long as it lives, and its address stands in there."""
-    lock = settings.HOME / "run/quickstart.lock"
-    if not lock.exists():
-        return False
-    with lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return file.read().strip().endswith(f":{number}")
-    return False
+        raise Poor(f"none runs, and {address} cannot be had: {problem.strerror}.", remedy) from problem
+    return f"none runs; {address} is free for one"
 
 
 def torch() -> str:
@@ -235,7 +224,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "migrations": migrations,
     "broker": broker,
     "workers": workers,
-    "port": port,
+    "server": server,
     "torch": torch,
     "models": models,
     "chromium": chromium,

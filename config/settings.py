@@ -33,6 +33,8 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or embedded.secret_key()
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=address.own_hosts())
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 BEHIND_TLS = env_bool("BEHIND_TLS", False)
+OWN_URL = address.own_url
+"""A function, for commands that print addresses: the server may come and go while a process lives."""
 
 INSTALLED_APPS = [
     "config",

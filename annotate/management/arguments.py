@@ -1,11 +1,11 @@
 """What the commands are told, as rows and addresses. A wrong word gets a sentence, not a traceback."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from django.conf import settings
 from django.core.management.base import CommandError
 
 from annotate.models import Project, User
@@ -30,11 +30,12 @@ def person_named(name: str) -> User:
     return person
 
 
-def own_address() -> str:
-    """Where a browser on this machine reaches the pages, from BIND and PORT."""
-    host = os.environ.get("BIND") or "127.0.0.1"
-    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  not listened on, only written
-    return f"http://{f'[{host}]' if ':' in host else host}:{os.environ.get('PORT') or '8000'}"
+def own_url() -> str:
+    """Where a browser on this machine reaches the pages."""
+    try:
+        return settings.OWN_URL()
+    except ValueError as problem:
+        raise CommandError(str(problem)) from None
 
 
 def link_line(link: str) -> str:

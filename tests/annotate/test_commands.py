@@ -139,6 +139,9 @@ def test_a_link_is_made_for_whoever_has_an_account(run, monkeypatch):
     assert run("sign_in_link", "mia").startswith("Sign in once: http://127.0.0.1:9000/sign-in/")
     with pytest.raises(CommandError, match="Nobody is called 'noor'"):
         run("sign_in_link", "noor")
+    monkeypatch.setenv("PORT", "abc")
+    with pytest.raises(CommandError, match="write a number between 1 and 65535"):
+        run("sign_in_link", "mia")
 
 
 def test_a_closed_account_gets_no_link(run):

@@ -3,13 +3,21 @@
 import io
 import json
 import socket
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
 
-from config import doctor, embedded
+from config import address, doctor, embedded
 from training.models import Policy
+
+
+class Lively(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
 
 
 def test_the_running_python_and_the_pinned_packages_are_well():
@@ -45,15 +53,29 @@ def test_a_taken_port_is_a_warning(monkeypatch):
         other.bind(("127.0.0.1", 0))
         other.listen()
         monkeypatch.setenv("PORT", str(other.getsockname()[1]))
-        with pytest.raises(doctor.Poor, match="cannot be had"):
-            doctor.port()
-    assert doctor.port().endswith("is free")
+        with pytest.raises(doctor.Poor, match="none runs, and .* cannot be had"):
+            doctor.server()
+    assert doctor.server().endswith("is free for one")
+
+
+def test_a_running_server_is_named_by_its_address_whatever_this_shell_has_as_port(monkeypatch):
+    monkeypatch.setenv("PORT", "1")
+    with HTTPServer(("127.0.0.1", 0), Lively) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        with address.alone(url):
+            assert doctor.server() == f"runs at {url}"
+
+
+def test_a_server_that_runs_and_does_not_answer_is_a_warning():
+    with address.alone("http://127.0.0.1:1"), pytest.raises(doctor.Poor, match="127.0.0.1:1, but does not answer"):
+        doctor.server()
 
 
 def test_a_port_that_is_none_is_a_failure_with_the_remedy(monkeypatch):
     monkeypatch.setenv("PORT", "abc")
     with pytest.raises(doctor.Ill, match="PORT='abc': write a number") as caught:
-        doctor.port()
+        doctor.server()
     assert caught.value.remedy == "Set PORT, or unset it for 8000."
 
 

@@ -105,9 +105,12 @@ def test_it_serves_a_page_and_a_link_and_leaves_nothing_behind_when_asked_to_end
     assert int(link[1]) == quickstart.port
     assert quickstart.get(link[2])[0] == 200
     assert wait_until(quickstart.is_ready, PATIENCE)
-    report = _run(quickstart.home, "doctor", "--json", PORT=str(quickstart.port))
+    report = _run(quickstart.home, "doctor", "--json")
     states = {check["name"]: check["state"] for check in json.loads(report.stdout)["checks"]}
-    assert (states["workers"], states["port"], states["migrations"]) == ("ok", "ok", "ok")
+    assert (states["workers"], states["server"], states["migrations"]) == ("ok", "ok", "ok")
+    hint = re.search(r"^The link is good for 15 minutes\. Another: (.+)$", quickstart.says(), flags=re.MULTILINE)
+    another = subprocess.run(hint[1], shell=True, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+    assert another.stdout.startswith(f"Sign in once: http://127.0.0.1:{quickstart.port}/sign-in/")
     everything = quickstart.everything()
     assert len(everything) == 5
     assert quickstart.end(signal.SIGTERM) == 0

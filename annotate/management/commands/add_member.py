@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate import members
-from annotate.management.arguments import link_line, own_address, project_named
+from annotate.management.arguments import link_line, own_url, project_named
 from annotate.models import Membership
 
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, name: str, project: str, role: str, **options: Any) -> None:
         try:
-            added = members.add(project_named(project), name, role, by=None, base_url=own_address())
+            added = members.add(project_named(project), name, role, by=None, base_url=own_url())
         except members.MembershipRefused as problem:
             raise CommandError(str(problem)) from None
         except ValidationError as problem:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from annotate.accounts import sign_in_link
-from annotate.management.arguments import link_line, own_address, person_named
+from annotate.management.arguments import link_line, own_url, person_named
 
 
 class Command(BaseCommand):
@@ -16,4 +16,4 @@ class Command(BaseCommand):
         parser.add_argument("name", metavar="NAME", help="the user name")
 
     def handle(self, *args: Any, name: str, **options: Any) -> None:
-        self.stdout.write(link_line(sign_in_link(person_named(name), own_address())))
+        self.stdout.write(link_line(sign_in_link(person_named(name), own_url())))

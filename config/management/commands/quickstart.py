@@ -1,14 +1,12 @@
 """Everything on this machine, from one command: services, migrations, a demo project, the web server, two workers."""
 
 import contextlib
-import fcntl
-import http.client
 import os
+import shlex
 import signal
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,9 +16,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from annotate.accounts import first_admin, sign_in_link
-from annotate.management.arguments import own_address
 from config import demo, embedded, supervision
-from config.address import Address, NoAddress
+from config.address import Address, NoAddress, Running, alone, answers
 from config.processes import ServiceFailed, wait_until
 from config.supervision import Child
 
@@ -39,19 +36,20 @@ class Command(BaseCommand):
     def handle(self, *, no_demo: bool, **options: Any) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, _stop)
-        address = _address()
-        self.base_url = own_address()
-        with _alone(settings.HOME / "run" / "quickstart.lock", self.base_url):
-            self.children = _children(address, with_demo=not no_demo)
-            supervision.stop(self.children)  # what a killed quickstart left behind
-            _try_out(address)
-            try:
-                self.prepare(with_demo=not no_demo)
-                self.run()
-            except ServiceFailed as problem:
-                raise CommandError(str(problem)) from problem
-            finally:
-                self.stop()
+        try:
+            address = Address.told()
+            self.url = address.url
+            with alone(self.url):
+                self.children = _children(address, with_demo=not no_demo)
+                supervision.stop(self.children)  # what a killed quickstart left behind
+                _try_out(address)
+                try:
+                    self.prepare(with_demo=not no_demo)
+                    self.run()
+                finally:
+                    self.stop()
+        except (NoAddress, Running, ServiceFailed) as problem:
+            raise CommandError(str(problem)) from None
 
     def prepare(self, *, with_demo: bool) -> None:
         self.say(f"Plackett keeps everything in {settings.HOME}.")
@@ -67,10 +65,12 @@ class Command(BaseCommand):
     def run(self) -> None:
         web, *others = self.children
         web.start()
-        if not wait_until(self.answers, patience=60):
+        if not wait_until(lambda: answers(self.url), patience=60):
             self.say(f"The page does not answer yet. See {web.log}.")
-        self.say(f"\nSign in once: {sign_in_link(first_admin(), self.base_url).strip()}\n")
-        self.say("The link is good for 15 minutes; `manage.py sign_in_link` makes another. Ctrl-C stops everything.")
+        admin = first_admin()
+        self.say(f"\nSign in once: {sign_in_link(admin, self.url).strip()}\n")
+        again = _typed("sign_in_link", admin.username)
+        self.say(f"The link is good for 15 minutes. Another: {again}\nCtrl-C stops everything.")
         for child in others:
             child.start()
         connections.close_all()
@@ -102,16 +102,6 @@ class Command(BaseCommand):
         connections.close_all()
         embedded.leave()
 
-    def answers(self) -> bool:
-        connection = http.client.HTTPConnection(self.base_url.removeprefix("http://"), timeout=5)
-        try:
-            connection.request("GET", "/livez")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
-
     def say(self, line: str) -> None:
         with contextlib.suppress(OSError):  # a terminal that is gone must not keep us from stopping in order
             self.stdout.write(line)
@@ -141,13 +131,6 @@ def _children(address: Address, *, with_demo: bool) -> list[Child]:
     return [web, worker("jobs"), worker("light"), *([demo_answers] if with_demo else [])]
 
 
-def _address() -> Address:
-    try:
-        return Address.told()
-    except NoAddress as problem:
-        raise CommandError(str(problem)) from None
-
-
 def _try_out(address: Address) -> None:
     try:
         address.try_out()
@@ -158,23 +141,11 @@ def _try_out(address: Address) -> None:
         ) from problem
 
 
-@contextlib.contextmanager
-def _alone(lock: Path, base_url: str) -> Iterator[None]:
-    """One quickstart per home. The lock goes with the process, however it ends."""
-    lock.parent.mkdir(mode=0o700, exist_ok=True)
-    with lock.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise CommandError(
-                f"Plackett runs already from {settings.HOME}: {file.read().strip()}. "
-                "Stop that one first, or give this one another PLACKETT_HOME and PORT."
-            ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()}, {base_url}")
-        file.flush()
-        yield
+def _typed(*words: str) -> str:
+    """A command of manage.py as it is typed in another terminal, in the folder of the clone."""
+    python = os.path.relpath(sys.executable, settings.ROOT)
+    home = [f"PLACKETT_HOME={shlex.quote(str(settings.HOME))}"] if os.environ.get("PLACKETT_HOME") else []
+    return " ".join([*home, shlex.join([python, "manage.py", *words])])
 
 
 def _stop(number: int, frame: object) -> NoReturn:

@@ -45,9 +45,10 @@ def wait(job: Job) -> Job:
 
 def _why(job: Job) -> str:
     if job.state == Job.State.RUNNING:
-        return f"Job {job.pk} runs already, on {job.worker or 'another process'}."
+        return f"A worker has job {job.pk} already: {job.worker or 'another run_job'}."
     if job.state != Job.State.QUEUED:
         return f"Job {job.pk} does not wait any more: it is {job.get_state_display().lower()}."
     holders = Job.objects.filter(devices__host=workers.this_host()).distinct()
     busy = ", ".join(str(holder.pk) for holder in holders)
-    return f"This host has not the {job.devices_wanted} free devices that it wants; busy with job {busy or 'none'}."
+    number = f"{job.devices_wanted} device{'' if job.devices_wanted == 1 else 's'}"
+    return f"Job {job.pk} wants {number}, and fewer are free on this host; busy with job {busy or 'none'}."

@@ -3,21 +3,30 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
+from django.db.models import QuerySet
 
 from annotate.models import Project, User
+
+MOST_NAMES = 10
+
+
+def there_are(names: QuerySet[Any, str], *, otherwise: str) -> str:
+    """What could have been said instead, as the end of a sentence; `otherwise` is for where there is nothing."""
+    first, more = list(names[:MOST_NAMES]), names.count() - MOST_NAMES
+    if not first:
+        return f"there are none: {otherwise}"
+    return f"there are {', '.join(first)}{f' and {more} more' if more > 0 else ''}"
 
 
 def project_named(slug: str) -> Project:
     project = Project.objects.filter(slug=slug).first()
     if project is None:
-        slugs = list(Project.objects.order_by("slug").values_list("slug", flat=True)[:20])
-        raise CommandError(
-            f"There is no project {slug!r}; there are {', '.join(slugs) or 'none: make one by add_project'}."
-        )
+        slugs = Project.objects.order_by("slug").values_list("slug", flat=True)
+        raise CommandError(f"There is no project {slug!r}; {there_are(slugs, otherwise='make one by add_project')}.")
     return project
 
 

@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from annotate.models import AnswerBatch
 from tests import factories
 from tests.training.jobs import (
+    claim,
     environment,
     launch_long_sample,
     launch_sample,
@@ -52,7 +53,10 @@ def test_launch_job_prints_the_id_alone_and_takes_rows_by_their_names() -> None:
     ("pair", "sentence"),
     [
         ("colour=red", "no 'colour'; there are answers, batch_size"),
-        ("policy=nobody", "There is no policy 'nobody'"),
+        ("policy=nobody", "There is no policy 'nobody' here; there are tiny."),
+        ("policy=77777", "There is no policy '77777' here; there are tiny."),
+        ("prompts=25,x", "'x' is no id of a prompt"),
+        ("for_ranking=no", "for_ranking must be true or false, not 'no'"),
         ("policy", "Write --set key=value"),
         ("answers=many", "answers must be a whole number"),
         ("split=dev", "no split 'dev'"),
@@ -65,6 +69,38 @@ def test_launch_job_says_what_it_does_not_understand(pair, sentence) -> None:
     with pytest.raises(CommandError, match=sentence):
         typed("launch_job", "sample", "--project", project.slug, "--set", "policy=tiny", pair)
     assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("written", ["{},{}", "[{}, {}]"])
+def test_launch_job_takes_a_list_with_commas_or_as_json(written) -> None:
+    make_policy()
+    project = sampling_project(3)
+    first, _, last = project.prompts.order_by("pk").values_list("pk", flat=True)
+    prompts = "prompts=" + written.format(last, first)
+    typed("launch_job", "sample", "--project", project.slug, "--set", "policy=tiny", prompts, "for_ranking=False")
+    assert Job.objects.get().inputs["prompts"] == [first, last]
+    assert Job.objects.get().inputs["for_ranking"] is False
+
+
+def test_launch_job_names_the_ten_newest_of_what_there_is_or_says_how_one_is_made() -> None:
+    project = factories.make_project("cheer")
+    words = ("launch_job", "best_of_n", "--project", "cheer", "--set", "policy=tiny", "reward_model=taste")
+    with pytest.raises(CommandError, match="no policy 'tiny' here; there are none: add one by add_policy"):
+        typed(*words)
+    for number in range(12):
+        make_policy(f"tiny-{number}")
+    with pytest.raises(CommandError, match="there are tiny-11, tiny-10, .*, tiny-2 and 2 more"):
+        typed(*words)
+    make_policy()
+    with pytest.raises(
+        CommandError, match="no reward model 'taste' here; there are none: fit one by launch_job reward"
+    ):
+        typed(*words)
+    snapshot = make_snapshot(project)
+    with pytest.raises(CommandError, match=f"starts with deadbeef; there are {snapshot.sha256[:12]}"):
+        typed("launch_job", "reward", "--project", "cheer", "--set", "snapshot=deadbeef")
+    with pytest.raises(CommandError, match="A reward job belongs to a project: name it by --project"):
+        typed("launch_job", "reward", "--set", "policy=tiny", f"snapshot={snapshot.pk}")
 
 
 def test_launch_job_never_takes_the_id_of_a_snapshot_for_the_start_of_a_hash() -> None:
@@ -103,6 +139,15 @@ def test_run_job_runs_in_the_foreground_and_says_how_it_goes() -> None:
     assert "tokens_per_second" in printed and printed.endswith(f"Job {job.pk}: done.\n")
     assert AnswerBatch.objects.get(sampling__job=job).answers.count() == 4
     with pytest.raises(CommandError, match="does not wait any more: it is done"):
+        typed("run_job", str(job.pk))
+
+
+def test_run_job_says_that_a_worker_was_quicker_and_where_to_watch(monkeypatch) -> None:
+    monkeypatch.setenv("PORT", "9000")
+    make_devices(1)
+    job = launch_sample()
+    claim()
+    with pytest.raises(CommandError, match=f"A worker has job {job.pk} already.*127.0.0.1:9000/jobs/{job.pk}"):
         typed("run_job", str(job.pk))
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
+from django.db.models.functions import Left
 
 from annotate import snapshots
-from annotate.management.arguments import project_named
+from annotate.management.arguments import project_named, there_are
 from annotate.models import AnswerBatch, Project, Snapshot
 from rewards.models import RewardModel
 from rewards.specs import InvalidSpec, describe
@@ -17,6 +18,17 @@ from training.checks import CHECKS
 from training.models import Policy
 from training.specs import KINDS
 
+EXAMPLES = """a setting or an input of the kind. A number: answers=4. Yes or no: for_ranking=true. A text:
+name="First try". Something by its name or number: policy=mine. A snapshot by the start of its hash, 8 characters or
+more, or by its number: snapshot=1f3870be. A list: prompts=25,26. JSON: rows='[{"prompt": [{"role": "user",
+"content": "Why?"}], "answers": ["So."]}]'. A key that there is not is answered with all that there are."""
+TEXTS = ("name", "description", "source", "split")
+REMEDIES = {
+    "policy": "add one by add_policy",
+    "reward_model": "fit one by launch_job reward",
+    "batch": "draw answers by launch_job sample, or bring some in by import_answers",
+}
+
 
 class Command(BaseCommand):
     help = "Queue a job and print its id. A policy, a snapshot and a reward model may be named instead of numbered."
@@ -24,12 +36,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("kind", choices=sorted(KINDS), metavar="KIND", help=", ".join(sorted(KINDS)))
         parser.add_argument("--project", metavar="SLUG", help="the project; a convert job has none")
-        parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="pairs")
+        parser.add_argument(
+            "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="pairs", help=EXAMPLES
+        )
         parser.add_argument("--priority", type=int, default=0, help="smaller comes first")
 
     def handle(
         self, *args: Any, kind: str, project: str | None, pairs: list[str], priority: int, **options: Any
     ) -> None:
+        if project is None and kind != "convert":
+            raise CommandError(f"A {kind} job belongs to a project: name it by --project SLUG.")
         home = project_named(project) if project is not None else None
         settings, inputs = split(kind, [_pair(pair) for pair in pairs], home)
         try:
@@ -72,30 +88,47 @@ def _value(text: str) -> Any:
 def _row_or_value(key: str, text: str, project: Project | None) -> Any:
     if key == "snapshot":
         return _snapshot(text, project)
-    named: dict[str, QuerySet[Any]] = {
-        "policy": Policy.objects.filter(name=text),
-        "reward_model": RewardModel.objects.filter(project=project, name=text),
-        "batch": AnswerBatch.objects.filter(project=project, name=text),
-    }
-    if key in ("name", "description", "source", "split"):
-        return text
-    if key not in named:
-        return _value(text)
-    found = list(named[key].order_by("-pk")[:2])
-    if len(found) == 1:
-        return found[0].pk
-    if found:
+    if key in REMEDIES:
+        return _row(key, text, project)
+    if key == "for_ranking":
+        return _yes_or_no(key, text)
+    if key == "prompts" and not text.startswith("["):
+        return text.split(",")
+    return text if key in TEXTS else _value(text)
+
+
+def _yes_or_no(key: str, text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise CommandError(f"{key} must be true or false, not {text!r}.")
+    return text.lower() == "true"
+
+
+def _row(key: str, text: str, project: Project | None) -> int:
+    """The id of the row of this name, or else of this id."""
+    rows: QuerySet[Any] = {
+        "policy": Policy.objects.all(),
+        "reward_model": RewardModel.objects.filter(project=project),
+        "batch": AnswerBatch.objects.filter(project=project),
+    }[key].order_by("-pk")
+    found = list(rows.filter(name=text)[:2])
+    if len(found) > 1:
         raise CommandError(f"{key}={text} fits more than one: say {key}=ID, for example {found[0].pk}.")
-    if not text.isdecimal():
-        raise CommandError(f"There is no {key.replace('_', ' ')} {text!r} here.")
-    return int(text)
+    if not found and text.isdecimal():
+        found = list(rows.filter(pk=int(text)))
+    if not found:
+        others = there_are(rows.values_list("name", flat=True), otherwise=REMEDIES[key])
+        raise CommandError(f"There is no {key.replace('_', ' ')} {text!r} here; {others}.")
+    return found[0].pk
 
 
 def _snapshot(text: str, project: Project | None) -> int:
     """By its hash, or by its id: too short a word to be taken for a hash."""
+    rows = Snapshot.objects.filter(project=project).order_by("-pk")
     try:
         return snapshots.find(text, project=project, purpose=Snapshot.Purpose.TRAINING).pk
     except snapshots.NoSuchSnapshot as problem:
-        if text.isdecimal():
+        if text.isdecimal() and rows.filter(pk=int(text)).exists():
             return int(text)
-        raise CommandError(str(problem)) from None
+        hashes = rows.filter(purpose=Snapshot.Purpose.TRAINING).annotate(start=Left("sha256", 12))
+        others = there_are(hashes.values_list("start", flat=True), otherwise="make one by freeze")
+        raise CommandError(f"{str(problem).rstrip('.')}; {others}.") from None

@@ -5,12 +5,16 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from annotate.management.arguments import own_url
 from training import foreground
 from training.models import Job
 
 
 class Command(BaseCommand):
-    help = "Run a queued job in the foreground. Ctrl-C saves its work and puts it back into the queue."
+    help = (
+        "Run a queued job in the foreground, where no worker is up to take it first. "
+        "Ctrl-C saves its work and puts it back into the queue."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("id", type=int)
@@ -22,7 +26,7 @@ class Command(BaseCommand):
         try:
             job = foreground.run(job, tell=self.stdout.write)
         except foreground.CannotRun as problem:
-            raise CommandError(str(problem)) from None
+            raise CommandError(f"{problem} See {own_url()}{job.get_absolute_url()}") from None
         self.stdout.write(f"Job {job.pk}: {job.get_state_display().lower()}.")
         if job.state == Job.State.FAILED:
             raise CommandError(job.reason)

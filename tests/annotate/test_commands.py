@@ -87,8 +87,9 @@ def test_an_export_to_nowhere_is_said(run, tmp_path):
 
 
 def test_a_project_is_made_once(run):
-    run("add_project", "my-project", "--rankings-wanted", "3")
+    said = run("add_project", "my-project", "--rankings-wanted", "3")
     project = Project.objects.get()
+    assert said == f"My project is made: http://127.0.0.1:8000{project.get_absolute_url()}"
     assert (project.slug, project.name, project.rankings_wanted) == ("my-project", "My project", 3)
     with pytest.raises(CommandError, match="slug: Project with this Slug already exists"):
         run("add_project", "my-project")

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from annotate.management.arguments import own_url
 from annotate.models import AuditEvent, Project
 
 
@@ -30,4 +31,4 @@ class Command(BaseCommand):
             raise CommandError(said) from None
         project.save()
         AuditEvent.record("project.create", project=project, subject=slug)
-        self.stdout.write(f"{project} is made: /projects/{slug}/")
+        self.stdout.write(f"{project} is made: {own_url()}{project.get_absolute_url()}")

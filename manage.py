@@ -24,6 +24,8 @@ def main(words: list[str]) -> None:
     if find_spec("django") is None or find_spec("celery") is None:
         sys.exit("This Python has not what Plackett needs. Use .venv/bin/python, which `make demo` sets up.")
     from django.core.management import execute_from_command_line
+    from django.db import ProgrammingError
+    from psycopg.errors import UndefinedColumn, UndefinedTable
 
     from config import embedded
     from config.processes import ServiceFailed
@@ -37,7 +39,12 @@ def main(words: list[str]) -> None:
             embedded.ensure()
         except ServiceFailed as problem:
             sys.exit(str(problem))
-    execute_from_command_line(words)
+    try:
+        execute_from_command_line(words)
+    except ProgrammingError as problem:
+        if not isinstance(problem.__cause__, UndefinedTable | UndefinedColumn):
+            raise
+        sys.exit("The database is not up to date. Start Plackett with `make demo`, or run: python manage.py migrate")
 
 
 def _leave(number: int, frame: object) -> NoReturn:

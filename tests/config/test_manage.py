@@ -25,6 +25,15 @@ def test_a_command_with_the_database_finds_it_started_and_leaves_nothing_running
     assert postgres.running(Path(fresh_home) / "postgres") is None
 
 
+def test_a_command_before_the_first_migration_says_so_in_a_sentence(fresh_home):
+    done = manage("sign_in_link", "admin")
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == "The database is not up to date. Start Plackett with `make demo`, or run: python manage.py migrate\n"
+    )
+
+
 def test_a_command_without_the_database_starts_nothing(fresh_home):
     assert manage("help").returncode == 0
     assert manage("migrate", "--help").returncode == 0

@@ -26,6 +26,11 @@ def test_the_project_is_made_once_with_24_different_prompts():
     assert AuditEvent.objects.get(action="project.create").subject == "demo"
 
 
+def test_the_examples_of_the_docs_name_what_the_demo_has():
+    examples = (settings.ROOT / "docs/jobs.md").read_text()
+    assert f'--project {demo.SLUG} --set policy="{demo.POLICY}"' in examples
+
+
 def test_with_the_policy_there_the_answers_are_asked_for_once():
     admin, said = first_admin(), []
     demo.make_project(admin)

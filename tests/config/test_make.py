@@ -23,3 +23,15 @@ def test_without_chromium_the_tests_stop_before_anything_is_installed(tmp_path, 
     assert "Run this once: sudo apt-get install -y chromium" in done.stderr
     assert done.returncode == 2
     assert not (tmp_path / ".venv").exists()
+
+
+def test_an_install_says_how_much_it_takes_before_it_begins_and_lets_pip_show_how_far_it_is(tmp_path):
+    make = shutil.which("make")
+    if make is None:
+        pytest.skip("there is no make here")
+    for name in ("Makefile", "requirements.txt", "requirements-dev.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    environment = {**os.environ, "MAKEFLAGS": ""}
+    done = subprocess.run([make, "--dry-run", "demo"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.index("GB on disk") < done.stdout.index("-m pip install")
+    assert "--quiet" not in done.stdout

@@ -29,8 +29,10 @@
 
     #listen() {
       const { section } = this;
-      section.querySelectorAll("[data-verdict]").forEach((button) => {
-        button.addEventListener("click", () => this.change((ordering) => ordering.judge(button.dataset.verdict)));
+      const places = { left: 0, right: 1 };
+      section.querySelectorAll("[data-better]").forEach((button) => {
+        const place = places[button.dataset.better];
+        button.addEventListener("click", () => this.change((ordering) => ordering.judge(ordering.pair[place] ?? null)));
       });
       this.cards.forEach((card) => {
         const id = card.dataset.answer;
@@ -151,23 +153,22 @@
     }
 
     #drawQuestion() {
-      const { candidate, rival, isComplete } = this.ordering;
+      const { candidate, pair, isComplete } = this.ordering;
       const question = this.section.querySelector("[data-question]");
       question.replaceChildren(...this.#question().split(/\b([A-P])\b/).map((part, index) => (index % 2 ? strong(part) : part)));
       question.classList.remove("is-urgent");
       this.section.querySelector("[data-verdicts]").hidden = candidate === null;
-      if (candidate !== null) {
-        this.section.querySelector("[data-better]").textContent = `${this.letters[candidate]} is better`;
-        this.section.querySelector("[data-worse]").textContent = `${this.letters[rival]} is better`;
-      }
+      pair.forEach((id, place) => {
+        this.section.querySelectorAll("[data-which]")[place].textContent = this.letters[id];
+      });
       this.section.querySelector("[data-submit]").setAttribute("aria-disabled", !isComplete);
       const isLocal = this.ordering.past.length > 0;
       this.section.querySelector("[data-undo]").title = isLocal ? "Undo the last step" : "Take back your last ranking";
     }
 
     #question() {
-      const { candidate, rival, selected, isComplete } = this.ordering;
-      if (candidate !== null) return `Is ${this.letters[candidate]} better than ${this.letters[rival]}?`;
+      const { pair, selected, isComplete } = this.ordering;
+      if (pair.length) return `Which is better, ${pair.map((id) => this.letters[id]).join(" or ")}?`;
       if (selected !== null) return `Where does ${this.letters[selected]} belong?`;
       return isComplete ? "All placed: submit, or change the order." : "";
     }

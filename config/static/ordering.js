@@ -30,6 +30,11 @@ class Ordering {
     return this.candidate === null ? null : this.groups[this.#middle()].ids[0];
   }
 
+  /** The two that are compared, as they stand on the page: what is shown first stands at the left. */
+  get pair() {
+    return this.ids.filter((id) => id === this.candidate || id === this.rival);
+  }
+
   /** Competition ranks of what is placed: 1, 2, 2, 4. */
   ranks() {
     const ranks = {};
@@ -49,9 +54,10 @@ class Ordering {
     return { ranks: this.ranks(), judged: this.judged };
   }
 
-  /** The candidate is better than its rival, equal to it, or worse. */
-  judge(verdict) {
+  /** The better one of the pair; null where they are equal. */
+  judge(better) {
     const [candidate, rival, middle] = [this.candidate, this.rival, this.#middle()];
+    const verdict = better === null ? "equal" : better === candidate ? "better" : "worse";
     this.#remember();
     this.judged = [...this.judged, [candidate, rival, verdict]];
     this.#dropMarks();

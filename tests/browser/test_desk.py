@@ -35,7 +35,7 @@ def tasks(project):
 @pytest.fixture
 def desk(page, mia, tasks):
     page.goto("/projects/bread/rank")
-    expect(page.locator("[data-question]")).to_have_text("Is B better than A?")
+    expect(page.locator("[data-question]")).to_have_text("Which is better, A or B?")
     return page
 
 
@@ -51,7 +51,7 @@ def by_letter(ranking):
 
 def next_task_is_here(page):
     """The task before it was placed whole, and so asked nothing."""
-    expect(page.locator("[data-question]")).to_have_text("Is B better than A?")
+    expect(page.locator("[data-question]")).to_have_text("Which is better, A or B?")
 
 
 def press(page, *keys):
@@ -66,11 +66,35 @@ def hold(page, key):
 
 
 def test_a_ranking_by_keys_alone_with_a_tie(desk):
-    press(desk, "ArrowRight", "ArrowRight", "=")  # B after A; C after B; D as good as B, the middle of three
+    press(desk, "ArrowLeft", "ArrowLeft", "=")  # B after A; C after B; D as good as B, the middle of three
     badges_are(desk, ["1st", "2nd =", "4th", "2nd ="])
     desk.keyboard.press("Enter")
     next_task_is_here(desk)
     assert by_letter(Ranking.objects.get()) == [1, 2, 4, 2]
+
+
+def test_the_key_to_the_left_says_that_the_card_at_the_left_is_better(page, mia, project):
+    task = factories.make_task(answers=factories.make_answers(factories.make_prompt(project), TEXTS[:2]))
+    page.goto("/projects/bread/rank")
+    left, right = (page.locator(f".answer[data-letter={letter}]") for letter in "AB")
+    assert left.bounding_box()["x"] < right.bounding_box()["x"]
+    expect(page.locator("[data-verdicts] button")).to_have_text(["←A is better", "=equal", "B is better→"])
+    press(page, "ArrowLeft", "Enter")
+    expect(page.get_by_role("heading", name="Nothing left to rank")).to_be_visible()
+    ranking = Ranking.objects.get()
+    assert (ranking.task, by_letter(ranking)) == (task, [1, 2])
+    assert ranking.comparisons.get(kind="judged").chosen_id == ranking.assignment.order[0]
+
+
+def test_the_key_to_the_left_stands_for_the_one_shown_first_also_where_that_is_placed_anew(desk):
+    press(desk, "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft")
+    desk.get_by_label("Rank of A").select_option("not yet")
+    desk.get_by_role("heading", name="Rank 4 answers").focus()
+    expect(desk.locator("[data-question]")).to_have_text("Which is better, A or C?")
+    press(desk, "ArrowLeft")
+    expect(desk.locator("[data-question]")).to_have_text("Which is better, A or B?")
+    press(desk, "ArrowRight")
+    badges_are(desk, ["2nd", "1st", "3rd", "4th"])
 
 
 def test_a_ranking_by_numbers(desk):
@@ -97,9 +121,9 @@ def test_letters_and_arrows_change_the_order(desk):
 
 
 def test_a_key_held_down_says_one_thing_but_moves_on_with_shift(desk):
-    hold(desk, "ArrowRight")
-    expect(desk.locator("[data-question]")).to_have_text("Is C better than B?")
-    press(desk, "ArrowRight", "ArrowRight", "ArrowRight", "d")
+    hold(desk, "ArrowLeft")
+    expect(desk.locator("[data-question]")).to_have_text("Which is better, B or C?")
+    press(desk, "ArrowLeft", "ArrowLeft", "ArrowLeft", "d")
     desk.keyboard.down("Shift")
     hold(desk, "ArrowUp")
     desk.keyboard.up("Shift")
@@ -107,9 +131,9 @@ def test_a_key_held_down_says_one_thing_but_moves_on_with_shift(desk):
 
 
 def test_undo_goes_back_step_by_step_and_then_takes_back_the_last_ranking(desk):
-    press(desk, "ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight", "u")
+    press(desk, "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "u")
     badges_are(desk, ["1st", "2nd", "3rd", "placing"])
-    press(desk, "ArrowRight", "Enter")
+    press(desk, "ArrowLeft", "Enter")
     next_task_is_here(desk)
     desk.keyboard.press("u")
     expect(desk.locator("#task")).to_have_attribute("data-assignment", str(Ranking.objects.get().assignment_id))
@@ -118,15 +142,15 @@ def test_undo_goes_back_step_by_step_and_then_takes_back_the_last_ranking(desk):
 
 
 def test_a_screen_reader_hears_each_question_and_the_focus_follows_the_task(desk):
-    desk.keyboard.press("ArrowLeft")
-    expect(desk.locator("#desk-live")).to_have_text("B is 1st. Is C better than A?")
-    press(desk, "ArrowRight", "ArrowRight", "ArrowRight", "Enter")
+    desk.keyboard.press("ArrowRight")
+    expect(desk.locator("#desk-live")).to_have_text("B is 1st. Which is better, A or C?")
+    press(desk, "ArrowLeft", "ArrowLeft", "ArrowLeft", "Enter")
     next_task_is_here(desk)
     expect(desk.get_by_role("heading", name="Rank 4 answers")).to_be_focused()
 
 
 def test_enter_says_what_is_not_placed_yet(desk):
-    press(desk, "ArrowRight", "Enter")
+    press(desk, "ArrowLeft", "Enter")
     expect(desk.locator("#desk-live")).to_contain_text("Not placed yet: C, D.")
     assert not Ranking.objects.exists()
 
@@ -142,7 +166,7 @@ def test_buttons_and_selects_do_what_keys_do(desk):
 
 @pytest.mark.parametrize("source", [".order [data-chip]:text-is('D')", "[data-letter=D] [data-chip]"])
 def test_an_answer_is_dragged_into_another_place(desk, source):
-    press(desk, "ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight")
+    press(desk, "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft")
     badges_are(desk, ["1st", "2nd", "3rd", "4th"])
     start = desk.locator(source).bounding_box()
     target = desk.locator(".order [data-chip]:text-is('B')").bounding_box()
@@ -155,7 +179,7 @@ def test_an_answer_is_dragged_into_another_place(desk, source):
 
 
 def test_a_reload_shows_what_was_placed(desk):
-    press(desk, "ArrowRight", "ArrowRight", "=")
+    press(desk, "ArrowLeft", "ArrowLeft", "=")
     expect(desk.locator("[data-saved]")).to_have_text("saved")
     desk.reload()
     expect(desk.locator("[data-badge]").first).to_have_text("1st")
@@ -164,7 +188,7 @@ def test_a_reload_shows_what_was_placed(desk):
 
 def test_what_is_done_without_a_network_is_kept_and_sent_later(desk, context):
     context.set_offline(True)
-    press(desk, "ArrowRight", "ArrowRight", "=")
+    press(desk, "ArrowLeft", "ArrowLeft", "=")
     expect(desk.locator("[data-saved]")).to_have_text("not saved yet, will retry")
     context.set_offline(False)
     expect(desk.locator("[data-saved]")).to_have_text("saved")
@@ -173,7 +197,7 @@ def test_what_is_done_without_a_network_is_kept_and_sent_later(desk, context):
 
 def test_a_draft_that_never_left_the_browser_is_there_at_the_next_visit(desk, context):
     desk.route("**/draft", lambda route: route.abort())
-    press(desk, "ArrowRight", "ArrowRight")
+    press(desk, "ArrowLeft", "ArrowLeft")
     expect(desk.locator("[data-saved]")).to_have_text("not saved yet, will retry")
     desk.unroute("**/draft")
     desk.goto("/projects/")
@@ -184,7 +208,7 @@ def test_a_draft_that_never_left_the_browser_is_there_at_the_next_visit(desk, co
 
 def test_a_draft_that_was_left_behind_gives_way_to_later_work_on_another_device(desk):
     desk.route("**/draft", lambda route: route.abort())
-    press(desk, "ArrowRight", "ArrowRight")
+    press(desk, "ArrowLeft", "ArrowLeft")
     expect(desk.locator("[data-saved]")).to_have_text("not saved yet, will retry")
     desk.unroute("**/draft")
     desk.goto("/projects/")
@@ -196,7 +220,7 @@ def test_a_draft_that_was_left_behind_gives_way_to_later_work_on_another_device(
 
 
 def test_a_draft_under_way_says_nothing_at_the_next_task(desk):
-    press(desk, "ArrowRight", "ArrowRight", "=")
+    press(desk, "ArrowLeft", "ArrowLeft", "=")
     expect(desk.locator("[data-saved]")).to_have_text("saved")
     under_way = []
     desk.route("**/draft", lambda route: under_way.append(route))
@@ -210,7 +234,7 @@ def test_a_draft_under_way_says_nothing_at_the_next_task(desk):
 
 
 def test_a_ranking_submitted_without_a_network_is_sent_by_itself_once(desk, context):
-    press(desk, "ArrowRight", "ArrowRight", "=")
+    press(desk, "ArrowLeft", "ArrowLeft", "=")
     context.set_offline(True)
     desk.keyboard.press("Enter")
     expect(desk.locator("[data-problem]")).to_contain_text("sent again by itself")
@@ -221,7 +245,7 @@ def test_a_ranking_submitted_without_a_network_is_sent_by_itself_once(desk, cont
 
 def test_a_ranking_that_meets_a_restarting_server_is_sent_by_itself_once(desk):
     desk.route("**/submit", lambda route: route.fulfill(status=503))
-    press(desk, "ArrowRight", "ArrowRight", "=")
+    press(desk, "ArrowLeft", "ArrowLeft", "=")
     expect(desk.locator("[data-saved]")).to_have_text("saved")  # by then the route holds
     desk.keyboard.press("Enter")
     expect(desk.locator("[data-problem]")).to_contain_text("sent again by itself")
@@ -234,7 +258,7 @@ def test_a_ranking_that_meets_a_restarting_server_is_sent_by_itself_once(desk):
 def test_who_was_signed_out_meanwhile_signs_in_and_goes_on_where_they_were(desk, context, forgotten):
     cookies = context.cookies()
     context.clear_cookies(name=forgotten)
-    press(desk, "ArrowRight", "ArrowRight", "=")
+    press(desk, "ArrowLeft", "ArrowLeft", "=")
     expect(desk.locator("[data-saved]")).to_have_text("not saved yet, will retry")
     with desk.expect_navigation():
         desk.keyboard.press("Enter")
@@ -244,7 +268,7 @@ def test_who_was_signed_out_meanwhile_signs_in_and_goes_on_where_they_were(desk,
 
 
 def test_a_double_click_on_submit_stores_one_ranking(desk):
-    press(desk, "ArrowRight", "ArrowRight", "=")
+    press(desk, "ArrowLeft", "ArrowLeft", "=")
     desk.get_by_role("button", name="Submit").dblclick()
     next_task_is_here(desk)
     assert Ranking.objects.count() == 1
@@ -262,7 +286,7 @@ def test_a_skip_asks_for_its_reason(desk):
 
 
 def test_a_task_that_was_finished_in_another_tab_says_so(desk, context):
-    press(desk, "ArrowRight", "ArrowRight", "=")
+    press(desk, "ArrowLeft", "ArrowLeft", "=")
     expect(desk.locator("[data-saved]")).to_have_text("saved")
     other = context.new_page()
     other.goto("/projects/bread/rank")
@@ -279,20 +303,20 @@ def test_an_empty_queue_finds_the_next_task_by_itself(page, mia, project):
     expect(page.get_by_role("heading", name="No answers to rank yet")).to_be_visible()
     factories.make_task(project)
     page.clock.fast_forward(11_000)
-    expect(page.locator("[data-question]")).to_have_text("Is B better than A?")
+    expect(page.locator("[data-question]")).to_have_text("Which is better, A or B?")
 
 
 def test_keys_open_the_guidelines_the_shortcuts_and_the_raw_text(page, mia, tasks, project):
     factories.make_guidelines(project, "Prefer the true one.")
     page.goto("/projects/bread/rank")
-    expect(page.locator("[data-question]")).to_have_text("Is B better than A?")
+    expect(page.locator("[data-question]")).to_have_text("Which is better, A or B?")
     for key, words in {"g": "Prefer the true one.", "?": "Keyboard shortcuts"}.items():
         page.keyboard.press(key)
         expect(page.locator(":popover-open")).to_contain_text(words)
-        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("ArrowRight")
         page.keyboard.press("Escape")
         expect(page.locator(":popover-open")).to_have_count(0)
-    expect(page.locator("[data-question]")).to_have_text("Is B better than A?")
+    expect(page.locator("[data-question]")).to_have_text("Which is better, A or B?")
     page.keyboard.press("r")
     expect(page.locator(".raw-text pre").first).to_be_visible()
     expect(page.locator(".rendered").first).to_be_hidden()
@@ -301,9 +325,9 @@ def test_keys_open_the_guidelines_the_shortcuts_and_the_raw_text(page, mia, task
 def test_new_guidelines_stand_beside_the_next_task_and_the_first_is_filed_under_the_old(page, mia, tasks, project):
     factories.make_guidelines(project, "Prefer the true one.", version=1)
     page.goto("/projects/bread/rank")
-    expect(page.locator("[data-question]")).to_have_text("Is B better than A?")
+    expect(page.locator("[data-question]")).to_have_text("Which is better, A or B?")
     factories.make_guidelines(project, "Prefer the short one.", version=2)
-    press(page, "ArrowRight", "ArrowRight", "=", "Enter")
+    press(page, "ArrowLeft", "ArrowLeft", "=", "Enter")
     next_task_is_here(page)
     page.keyboard.press("g")
     expect(page.locator(":popover-open")).to_contain_text("Guidelines v2")
@@ -315,8 +339,8 @@ def test_single_key_shortcuts_can_be_switched_off(desk):
     desk.keyboard.press("?")
     desk.get_by_role("switch", name="Single-key shortcuts").uncheck()
     desk.keyboard.press("Escape")
-    desk.keyboard.press("ArrowLeft")
-    expect(desk.locator("[data-question]")).to_have_text("Is B better than A?")
+    desk.keyboard.press("ArrowRight")
+    expect(desk.locator("[data-question]")).to_have_text("Which is better, A or B?")
 
 
 def test_the_tray_covers_no_answer_on_a_phone(desk):
@@ -351,7 +375,7 @@ def test_hostile_answers_do_nothing_in_a_browser(page, mia, project):
     texts = [json.dumps(HOSTILE[n::4]) + "\n\n" + "\n\n".join(HOSTILE[n::4]) for n in range(4)]
     factories.make_task(answers=factories.make_answers(prompt, texts))
     page.goto("/projects/bread/rank")
-    expect(page.locator("[data-question]")).to_have_text("Is B better than A?")
+    expect(page.locator("[data-question]")).to_have_text("Which is better, A or B?")
     page.keyboard.press("r")
     expect(page.locator(".raw-text pre").first).to_be_visible()
     assert page.locator(".prose img, .prose script, .prose form, .prose [hx-post], .prose [data-hx-get]").count() == 0

@@ -81,9 +81,9 @@ def rank_all_by_keys(page: Page, count: int) -> None:
     page.goto("/projects/bread/")
     page.keyboard.press("r")
     for _ in range(count):
-        expect(page.locator("[data-question]")).to_have_text("Is B better than A?")
+        expect(page.locator("[data-question]")).to_have_text("Which is better, A or B?")
         assignment = page.locator("#task").get_attribute("data-assignment")
-        for key in ("ArrowLeft", "ArrowRight", "ArrowRight", "Enter"):
+        for key in ("ArrowRight", "ArrowLeft", "ArrowLeft", "Enter"):
             page.keyboard.press(key)
         expect(page.locator(f"#task[data-assignment='{assignment}']")).to_have_count(0)
     expect(page.get_by_role("heading", name="Nothing left to rank")).to_be_visible()

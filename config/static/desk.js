@@ -55,6 +55,8 @@
         currentTarget.setAttribute("aria-pressed", isRaw);
         section.querySelectorAll(".raw-text").forEach((details) => (details.open = isRaw));
       });
+      const skip = section.querySelector("#skip");
+      skip.addEventListener("keydown", (event) => skip.matches(":popover-open") || event.preventDefault()); // just closed
       this.form.addEventListener("submit", (event) => this.#submitting(event), true);
       this.form.addEventListener("htmx:sendError", () => this.#sendAgain("No connection."));
       this.form.addEventListener("htmx:responseError", ({ detail }) => {
@@ -214,7 +216,14 @@
     desk = section?.dataset.assignment ? new Desk(section) : null;
   }
 
+  // A new task stands here for 20 ms before it is started: a key of that moment was meant for the one before.
+  function isStarted() {
+    const section = document.getElementById("task");
+    return !section?.dataset.assignment || desk?.section === section;
+  }
+
   htmx.onLoad(() => start());
+  document.addEventListener("keydown", (event) => isStarted() || event.preventDefault(), true);
   document.addEventListener("shortcut", (event) => desk?.shortcut(event));
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target.id === "task") document.querySelector("#task [data-focus]")?.focus({ preventScroll: true });

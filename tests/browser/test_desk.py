@@ -285,6 +285,34 @@ def test_a_skip_asks_for_its_reason(desk):
     assert (skipped.skip_reason, skipped.skip_note) == ("unclear", "Which dog?")
 
 
+def test_enter_right_after_a_skip_was_called_off_asks_no_hidden_form(desk):
+    said = []
+    desk.on("console", lambda message: said.append(message.text))
+    desk.evaluate("document.activeElement.blur()")
+    desk.keyboard.press("s")
+    expect(desk.get_by_label("The prompt is unclear")).to_be_focused()
+    for key in ("Escape", "Enter"):
+        desk.keyboard.down(key)
+    expect(desk.get_by_label("The prompt is unclear")).to_be_hidden()
+    desk.wait_for_timeout(100)
+    assert said == []
+
+
+def test_a_key_between_two_tasks_does_nothing_to_the_next(desk):
+    press(desk, "ArrowLeft", "ArrowLeft", "=")
+    desk.evaluate("""() => document.addEventListener("htmx:afterSwap", () => {
+        for (const key of ["u", "Enter"]) {
+            document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+        }
+        window.sameDocument = true;
+    })""")
+    desk.keyboard.press("Enter")
+    next_task_is_here(desk)
+    desk.wait_for_timeout(300)
+    assert desk.evaluate("window.sameDocument")
+    assert Ranking.objects.standing().count() == 1
+
+
 def test_a_task_that_was_finished_in_another_tab_says_so(desk, context):
     press(desk, "ArrowLeft", "ArrowLeft", "=")
     expect(desk.locator("[data-saved]")).to_have_text("saved")

@@ -11,6 +11,7 @@ from django.utils.timezone import now
 from annotate.models.answers import Answer, AnswerBatch, Prompt
 from annotate.models.people import User
 from annotate.models.projects import Labeler, Project
+from annotate.ranking import to_groups
 
 
 class RankingTask(models.Model):
@@ -201,6 +202,20 @@ class Ranking(models.Model):
 
     def __str__(self) -> str:
         return f"Ranking {self.pk}"
+
+    def by_answer(self) -> dict[int, int]:
+        """Ranks by the ids of the answers."""
+        return {row.answer_id: rank for row, rank in zip(self.task.task_answers.all(), self.ranks, strict=True)}
+
+    def letters(self) -> dict[int, str]:
+        """Of the answers, by id, as this labeler saw them. An imported ranking has its own order."""
+        shown = self.assignment.order if self.assignment else list(self.by_answer())
+        return {answer: chr(ord("A") + place) for place, answer in enumerate(shown)}
+
+    def order(self) -> list[list[str]]:
+        """Those letters, best first, ties together."""
+        ranks = self.by_answer()
+        return to_groups({letter: ranks[answer] for answer, letter in self.letters().items()})
 
 
 class Withdrawal(models.Model):

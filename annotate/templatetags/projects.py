@@ -6,7 +6,6 @@ from django import template
 from django.urls import NoReverseMatch, reverse
 
 from annotate.models import Membership, Project, Snapshot
-from annotate.ranking import to_groups
 from annotate.roles import at_least, role_in
 
 register = template.Library()
@@ -46,12 +45,6 @@ def project_tabs(context: template.Context, project: Project) -> dict[str, Any]:
 @register.inclusion_tag("annotate/_project_crumbs.html")
 def project_crumbs(project: Project) -> dict[str, Any]:
     return {"project": project}
-
-
-@register.filter
-def order_of(ranks: list[int]) -> list[list[str]]:
-    """[1, 2, 2] as [["A"], ["B", "C"]]: the letters of the answers, best first, ties together."""
-    return to_groups({chr(ord("A") + position): rank for position, rank in enumerate(ranks)})
 
 
 @register.filter

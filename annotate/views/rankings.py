@@ -33,7 +33,8 @@ def rankings(request: ProjectRequest, slug: str) -> HttpResponse:
     if request.GET.get("labeler"):
         labeler = get_object_or_404(request.project.labelers, pseudonym=request.GET["labeler"].replace("\x00", ""))
         found = found.filter(labeler=labeler)
-    context = {"project": request.project, "page": keyset_page(found, request), "labeler": labeler}
+    page = keyset_page(found.prefetch_related("task__task_answers"), request)
+    context = {"project": request.project, "page": page, "labeler": labeler}
     return render(request, "annotate/rankings.html", context)
 
 
@@ -44,15 +45,13 @@ def ranking(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
     found = _rankings(request)
     if not at_least(request.role, Role.REVIEWER):
         found = found.filter(labeler__user=request.user)
-    shown = get_object_or_404(found.select_related("assignment"), pk=pk)
+    shown = get_object_or_404(found, pk=pk)
     reviews = at_least(request.role, Role.REVIEWER)
-    placed = _placed(shown, as_shown=not reviews)
     judged = shown.comparisons.filter(kind=Comparison.Kind.JUDGED).order_by("pk")
     context = {
         "project": request.project,
         "ranking": shown,
-        "placed": placed,
-        "ranks": [one.rank for one in sorted(placed, key=lambda one: one.letter)],
+        "placed": _placed(shown),
         "judged": judged,
         "reviews": reviews,
         "shows_sources": at_least(request.role, Role.RESEARCHER),
@@ -65,12 +64,10 @@ def ranking(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
 def my_work(request: ProjectRequest, slug: str) -> HttpResponse:
     own = _rankings(request).filter(labeler__user=request.user)
     standing = own.standing()
-    page = keyset_page(own.select_related("assignment").prefetch_related("task__task_answers"), request)
     midnight = localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     context = {
         "project": request.project,
-        "page": page,
-        "rows": [(ranking, _ranks_as_shown(ranking)) for ranking in page.rows],
+        "page": keyset_page(own.prefetch_related("task__task_answers"), request),
         "n_today": standing.filter(created_at__gte=midnight).count(),
         "n_all": standing.count(),
         "last": standing.order_by("-pk").first(),
@@ -80,27 +77,15 @@ def my_work(request: ProjectRequest, slug: str) -> HttpResponse:
 
 def _rankings(request: ProjectRequest) -> RankingQuerySet:
     rows = Ranking.objects.filter(task__project=request.project)
-    return rows.select_related("task__prompt", "labeler", "withdrawal")
+    return rows.select_related("task__prompt", "labeler", "withdrawal", "assignment")
 
 
-def _ranks_as_shown(ranking: Ranking) -> list[int]:
-    """In the order, and so under the letters, that this labeler had at the desk."""
-    by_answer = {row.answer_id: rank for row, rank in zip(ranking.task.task_answers.all(), ranking.ranks, strict=True)}
-    return [by_answer[answer] for answer in _shown_order(ranking, list(by_answer))]
-
-
-def _placed(ranking: Ranking, *, as_shown: bool) -> list[Placed]:
-    """Best first. The letters are the task's positions, as lists and exports have them, or the labeler's own."""
-    rows = ranking.task.task_answers.select_related("answer__batch").defer("answer__token_ids", "answer__logprobs")
-    answers = {row.answer_id: row.answer for row in rows}
-    order = _shown_order(ranking, list(answers)) if as_shown else list(answers)
+def _placed(ranking: Ranking) -> list[Placed]:
+    """Best first."""
+    ranks, letters = ranking.by_answer(), ranking.letters()
+    answers = Answer.objects.filter(pk__in=ranks).select_related("batch").defer("token_ids", "logprobs")
     placed = [
-        Placed(rank, ranking.ranks.count(rank) > 1, chr(ord("A") + order.index(pk)), answer)
-        for (pk, answer), rank in zip(answers.items(), ranking.ranks, strict=True)
+        Placed(ranks[answer.pk], ranking.ranks.count(ranks[answer.pk]) > 1, letters[answer.pk], answer)
+        for answer in answers
     ]
     return sorted(placed, key=lambda one: (one.rank, one.letter))
-
-
-def _shown_order(ranking: Ranking, answers: list[int]) -> list[int]:
-    """Imported rankings were shown to nobody here: the task's own order."""
-    return ranking.assignment.order if ranking.assignment else answers

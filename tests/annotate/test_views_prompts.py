@@ -1,5 +1,6 @@
 """The pages that show prompts, answers and rankings."""
 
+import re
 from uuid import uuid4
 
 import pytest
@@ -42,6 +43,11 @@ def enter(client, project):
 
 def get(client, page, *args, query=""):
     return client.get(reverse(page, args=["help", *args]) + query)
+
+
+def named(response):
+    """The answers in the rankings on a page."""
+    return re.findall("<b>(.*?)</b>", response.content.decode())
 
 
 def shown(response):
@@ -164,7 +170,7 @@ def test_a_prompt_with_many_rankings_costs_the_same(client, project, enter, djan
     task = make_task(project, rankings_wanted=9)
     for _ in range(9):
         make_ranking(task)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         assert get(client, "prompt", task.prompt_id).content.count(b'class="order"') == 9
 
 
@@ -177,7 +183,7 @@ def test_a_reviewer_sees_who_said_what_under_pseudonyms(client, project, enter):
     ranking = make_ranking(labeler=labeler, ranks=(3, 1, 1))
     page = get(client, "rankings").content.decode()
     assert labeler.pseudonym in page and labeler.user.username not in page
-    assert get(client, "ranking", ranking.pk).context["ranks"] == [3, 1, 1]
+    assert [one.rank for one in get(client, "ranking", ranking.pk).context["placed"]] == [1, 1, 3]
 
 
 def test_rankings_of_one_labeler_are_filtered(client, project, enter):
@@ -192,7 +198,7 @@ def test_the_list_of_rankings_costs_the_same_however_long_it_is(client, project,
     enter("reviewer")
     for _ in range(15):
         make_ranking(labeler=make_labeler(project))
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         assert len(get(client, "rankings").context["page"].rows) == 15
 
 
@@ -214,12 +220,23 @@ def test_a_labeler_opens_their_own_ranking_and_nobody_elses(client, project, ent
     assert mine.task.batch.source_name.encode() not in get(client, "ranking", mine.pk).content
 
 
-def test_my_work_uses_the_letters_that_the_desk_showed(client, project, enter):
-    mine = make_ranking(labeler=make_labeler(project, enter("labeler")), ranks=(1, 2, 3))
-    canonical = list(mine.task.task_answers.values_list("answer_id", flat=True))
-    expected = [canonical.index(answer) + 1 for answer in mine.assignment.order]
-    assert get(client, "my_work").context["rows"] == [(mine, expected)]
-    assert get(client, "ranking", mine.pk).context["ranks"] == expected
+def test_every_page_names_an_answer_by_the_letter_that_its_labeler_saw(client, project, enter):
+    mine = make_ranking(labeler=make_labeler(project, enter("reviewer")), ranks=(1, 3, 2))
+    mine.assignment.order = sorted(mine.assignment.order, reverse=True)
+    mine.assignment.save()
+    for page in (get(client, "my_work"), get(client, "rankings"), get(client, "ranking", mine.pk)):
+        assert named(page) == ["C", "A", "B"]
+    assert [one.letter for one in get(client, "ranking", mine.pk).context["placed"]] == ["C", "A", "B"]
+
+
+def test_rankings_that_stand_together_name_an_answer_by_its_number_on_the_page(client, project, enter):
+    enter("reviewer")
+    prompt = make_prompt(project)
+    make_answers(prompt, ["an answer of another batch"])
+    task = make_task(answers=make_answers(prompt), rankings_wanted=2)
+    for ranks in ((1, 3, 2), (2, 2, 1)):
+        make_ranking(task, ranks=ranks)
+    assert named(get(client, "prompt", prompt.pk)) == ["2", "4", "3", "4", "2", "3"]
 
 
 def test_my_work_counts_what_stands_and_undoes_the_last(client, project, enter):
@@ -239,7 +256,7 @@ def test_my_work_costs_the_same_however_much_it_is(client, project, enter, djang
     for _ in range(15):
         make_ranking(labeler=labeler)
     with django_assert_max_num_queries(10):
-        assert len(get(client, "my_work").context["rows"]) == 15
+        assert len(get(client, "my_work").context["page"].rows) == 15
 
 
 # Other people's

@@ -1,12 +1,16 @@
 """Lists with their counts, each in one query however long the list is."""
 
 import json
+from collections.abc import Iterable
 
-from django.db.models import Count, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, TextField
+from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, TextField
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 
-from annotate.models import Answer, AnswerBatch, Membership, Project, Prompt, Ranking, RankingTask, User
+from annotate.models import Answer, AnswerBatch, Comparison, Membership, Project, Prompt, Ranking, RankingTask, User
+
+ENOUGH_COMPARISONS = 100
+"""With a winner: with so many a reward model can be taught and measured. Below, its accuracy is little but a guess."""
 
 
 def projects_of(user: User) -> QuerySet[Project]:
@@ -44,6 +48,17 @@ def what_stands(project: Project) -> dict[str, int]:
         "prompts": project.prompts.count(),
         "test_prompts": project.prompts.exclude(split=Prompt.Split.TRAIN).count(),
     }
+
+
+def comparisons_to_train_on(projects: Iterable[int]) -> QuerySet[Comparison]:
+    """What snapshots for training would hold now, by the projects' ids: nothing of a root that a test prompt has."""
+    roots = Prompt.objects.filter(project=OuterRef("prompt__project"), root=OuterRef("prompt__root"))
+    return Comparison.objects.filter(
+        ~Exists(roots.exclude(split=Prompt.Split.TRAIN)),
+        prompt__project__in=projects,
+        ranking__withdrawal=None,
+        kind=Comparison.Kind.IMPLIED,
+    )
 
 
 def members_of(project: Project) -> QuerySet[Membership]:

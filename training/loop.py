@@ -8,11 +8,10 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.urls import reverse
 
 from annotate.models import Answer, AnswerBatch, Project, Prompt, Ranking, RankingTask
+from annotate.overview import ENOUGH_COMPARISONS, comparisons_to_train_on
 from rewards.models import RewardModel
 from training.models import Job, Sampling
 
-ENOUGH_RANKINGS = 20
-"""From here on training is worth a try. Below it a reward model learns little, and nothing can be measured."""
 ACTIVE = timedelta(minutes=30)
 
 
@@ -39,7 +38,8 @@ class Loop:
     tasks: int = 0
     rankings: int = 0
     rankings_wanted: int = 0
-    slots_open: int = 0
+    comparisons: int = 0
+    """With a winner, to train on. Counted until there is a reward model: from then on nothing asks."""
     labelers: int = 0
     labelers_active: int = 0
     reward_models: int = 0
@@ -55,8 +55,8 @@ class Loop:
         return min(self.rankings / self.rankings_wanted, 1.0) if self.rankings_wanted else 0.0
 
     @property
-    def is_ranked_enough(self) -> bool:
-        return self.rankings >= ENOUGH_RANKINGS or (self.rankings > 1 and self.slots_open == 0)
+    def is_ranked(self) -> bool:
+        return 0 < self.rankings_wanted <= self.rankings
 
     def at_work(self, kind: str) -> Job | None:
         return next((job for job in self.unfinished if job.kind == kind), None)
@@ -78,31 +78,40 @@ class Loop:
             )
         if self.project.purpose == Project.Purpose.EVALUATION:
             return self._judge()
-        if not self.is_ranked_enough:
-            return self._rank()
-        return self._learn()
+        return self._improve() if self.reward_models else self._learn()
 
     def _judge(self) -> Step:
-        slug = self.project.slug
-        if self.slots_open:
-            return Step(f"{self.slots_open} rankings are still to be given.", "Rank", reverse("rank", args=[slug]))
-        return Step("All is ranked.", "Freeze and export", reverse("snapshots", args=[slug]))
-
-    def _rank(self) -> Step:
-        missing = max(min(ENOUGH_RANKINGS, self.rankings_wanted) - self.rankings, 1)
-        text = f"{missing} more ranking{'' if missing == 1 else 's'}, and a reward model can be taught."
-        return Step(text, "Rank", reverse("rank", args=[self.project.slug]))
+        if not self.is_ranked:
+            return self._rank(f"{_rankings(self.rankings_wanted - self.rankings)} still to be given.")
+        return Step("All is ranked.", "Freeze and export", reverse("snapshots", args=[self.project.slug]))
 
     def _learn(self) -> Step:
-        slug = self.project.slug
-        if not self.reward_models:
-            return self._watch("reward") or Step(
-                f"{self.rankings} rankings are in: teach a reward model.", "Train", reverse("train", args=[slug])
+        watched = self._watch("reward")
+        if watched:
+            return watched
+        missing = ENOUGH_COMPARISONS - self.comparisons
+        if missing > 0 and not self.is_ranked:
+            more = f"{missing} more comparison{'' if missing == 1 else 's'}"
+            return self._rank(f"{more}, and a reward model can be taught and measured. Ranking 4 answers makes 6.")
+        text = f"{self.comparisons:,} comparisons are in: teach a reward model."
+        if missing > 0:
+            text = (
+                f"All is ranked: {self.comparisons} of the {ENOUGH_COMPARISONS} comparisons that a reward model wants. "
+                "It can be taught, but hardly measured."
             )
+        return Step(text, "Train", reverse("train", args=[self.project.slug]))
+
+    def _improve(self) -> Step:
+        slug = self.project.slug
         if not self.best_of_n:
             text = "Let the reward model pick the best of several new answers."
             return self._watch("best_of_n") or Step(text, "Best of N", reverse("best_of_n", args=[slug]))
+        if not self.is_ranked:
+            return self._rank(f"{_rankings(self.rankings_wanted - self.rankings)} open: say what people prefer now.")
         return Step("Once round. Draw new answers, and rank on.", "Draw answers", reverse("sample", args=[slug]))
+
+    def _rank(self, text: str) -> Step:
+        return Step(text, "Rank", reverse("rank", args=[self.project.slug]))
 
     def _watch(self, kind: str) -> Step | None:
         job = self.at_work(kind)
@@ -112,6 +121,10 @@ class Loop:
             "best_of_n": "The best answers are being picked.",
         }
         return Step(words[kind], "Watch", job.get_absolute_url(), waits=True) if job else None
+
+
+def _rankings(count: int) -> str:
+    return f"{count:,} ranking is" if count == 1 else f"{count:,} rankings are"
 
 
 def loops(projects: Iterable[Project], *, now: datetime) -> dict[int, Loop]:
@@ -133,7 +146,6 @@ def loops(projects: Iterable[Project], *, now: datetime) -> dict[int, Loop]:
         "project",
         tasks=Count("id"),
         rankings_wanted=Sum("rankings_wanted"),
-        slots_open=Sum("open_slots"),
     )
     _count(
         found,
@@ -150,6 +162,9 @@ def loops(projects: Iterable[Project], *, now: datetime) -> dict[int, Loop]:
         "batch__project",
         best_of_n=Count("id"),
     )
+    untaught = [pk for pk, loop in found.items() if not loop.reward_models]
+    comparisons = comparisons_to_train_on(untaught).filter(tie=False)
+    _count(found, comparisons, "prompt__project", comparisons=Count("id"))
     for job in Job.objects.unfinished().filter(project__in=ids).order_by("id"):
         if job.project_id is not None:
             found[job.project_id].unfinished.append(job)

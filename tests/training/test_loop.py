@@ -1,10 +1,13 @@
 import pytest
 from django.utils.timezone import now
 
+from annotate import overview
 from annotate.models import Withdrawal
 from tests import factories
 from tests.training.learned import make_job, make_reward_model, make_sampling
-from training.loop import ENOUGH_RANKINGS, loops
+from training.loop import loops
+from training.views.launches import comparisons_now
+from training.views.projects import stages
 
 pytestmark = pytest.mark.django_db
 
@@ -45,18 +48,50 @@ def test_answers_that_are_not_at_the_desk_are_sent_there(project):
     assert loop_of(project).next_step().action == "Choose a batch"
 
 
-def test_open_tasks_are_ranked_until_there_are_enough(project):
+def test_open_tasks_are_ranked_until_there_are_as_many_comparisons_as_the_launch_page_asks_for(project):
     ranked(project, 2)
-    for _ in range(30):
-        factories.make_task(project)
+    factories.make_task(project)
     step = loop_of(project).next_step()
     assert step.action == "Rank"
-    assert step.text.startswith(f"{ENOUGH_RANKINGS - 2} more rankings")
+    assert step.text.startswith(f"{overview.ENOUGH_COMPARISONS - comparisons_now(project).told} more comparisons")
+    for _ in range(3):
+        answers = factories.make_answers(factories.make_prompt(project), "123456789")
+        factories.make_ranking(factories.make_task(answers=answers, priority=-1), ranks=range(1, 10))
+    assert loop_of(project).next_step().text == "114 comparisons are in: teach a reward model."
+
+
+def test_how_many_are_missing_does_not_change_with_the_tasks_that_come(project):
+    ranked(project, 2)
+    factories.make_task(project)
+    before = loop_of(project).next_step().text
+    for _ in range(30):
+        factories.make_task(project)
+    assert loop_of(project).next_step().text == before
+
+
+def test_comparisons_that_may_not_train_are_not_counted(project):
+    first, second, _ = ranked(project, 3)
+    Withdrawal.objects.create(ranking=first)
+    factories.make_prompt(project, split="id_test", root=second.task.prompt.root)
+    factories.make_prompt(root=factories.make_prompt(project).root, split="id_test")  # in another project
+    assert loop_of(project).comparisons == comparisons_now(project).told == 3
+
+
+def test_rankings_are_done_when_all_that_were_wanted_are_there(project):
+    def done():
+        return {stage.name: stage.done for stage in stages(loop_of(project), researches=True)}["Rankings"]
+
+    ranked(project, 3)
+    assert done()
+    factories.make_task(project)
+    assert not done()
 
 
 def test_when_all_is_ranked_a_reward_model_is_trained(project):
     ranked(project, 3)
-    assert loop_of(project).next_step().url == "/projects/bread/train"
+    step = loop_of(project).next_step()
+    assert step.url == "/projects/bread/train"
+    assert step.text.startswith("All is ranked: 9 of the 100 comparisons")
 
 
 def test_a_reward_model_then_picks_the_best_of_n(project):
@@ -65,11 +100,21 @@ def test_a_reward_model_then_picks_the_best_of_n(project):
     assert loop_of(project).next_step().url == "/projects/bread/best-of-n"
 
 
-def test_after_best_of_n_the_loop_begins_again(project):
+def been_once_round(project):
     ranked(project, 3)
     model = make_reward_model(project)
     make_sampling(project, make_job(project, kind="best_of_n", state="succeeded"), reward_model=model)
+
+
+def test_after_best_of_n_the_loop_begins_again(project):
+    been_once_round(project)
     assert loop_of(project).next_step().url == "/projects/bread/sample"
+
+
+def test_after_best_of_n_what_came_back_to_the_desk_is_ranked_first(project):
+    been_once_round(project)
+    factories.make_task(project)
+    assert loop_of(project).next_step().text == "1 ranking is open: say what people prefer now."
 
 
 @pytest.mark.parametrize("state", ["running", "failed", "cancelled"])
@@ -101,7 +146,7 @@ def test_the_loops_of_ten_projects_cost_as_many_queries_as_that_of_one(django_as
     projects = [factories.make_project() for _ in range(10)]
     for one in projects:
         factories.make_task(one)
-    with django_assert_num_queries(8) as few:
+    with django_assert_num_queries(9) as few:
         loops(projects[:1], now=now())
     with django_assert_num_queries(len(few)):
         found = loops(projects, now=now())

@@ -8,8 +8,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
-from annotate import snapshots
-from annotate.models import Comparison, Project, Prompt, Snapshot
+from annotate import overview, snapshots
+from annotate.models import Project, Snapshot
 from annotate.ranking import MOST_AT_THE_DESK
 from annotate.requests import ProjectRequest, SignedInRequest
 from annotate.roles import project_role
@@ -19,9 +19,6 @@ from training import checks, lifecycle
 from training.access import of_own_project
 from training.forms import BestOfNForm, LaunchForm, SampleForm, ScoreForm, TrainForm
 from training.models import Job, Policy
-
-FEW_COMPARISONS = 100
-"""Below this a held-out accuracy is hardly more than a guess, and a warning stands beside the form."""
 
 
 @project_role("researcher")
@@ -88,11 +85,7 @@ class Comparisons(NamedTuple):
 
 def comparisons_now(project: Project) -> Comparisons:
     """What a snapshot for training would hold now."""
-    tests = project.prompts.exclude(split=Prompt.Split.TRAIN).values("root")
-    entering = Comparison.objects.filter(
-        ranking__task__project=project, ranking__withdrawal=None, kind=Comparison.Kind.IMPLIED
-    ).exclude(prompt__root__in=tests)
-    counted = entering.aggregate(
+    counted = overview.comparisons_to_train_on([project.pk]).aggregate(
         told=Count("id", filter=Q(tie=False)),
         ties=Count("id", filter=Q(tie=True)),
         prompts=Count("prompt", distinct=True),
@@ -105,10 +98,10 @@ def _warning(project: Project, comparisons: int) -> str:
         return "This is an evaluation project: its rankings never enter training."
     if comparisons == 0:
         return "Nothing is ranked yet. Rank at least two prompts first."
-    if comparisons < FEW_COMPARISONS:
+    if comparisons < overview.ENOUGH_COMPARISONS:
         return (
             f"{comparisons} comparison{' is' if comparisons == 1 else 's are'} very few. Training works, but how good "
-            f"the model is cannot be told: with {FEW_COMPARISONS} or more there is something to measure."
+            f"the model is cannot be told: with {overview.ENOUGH_COMPARISONS} or more there is something to measure."
         )
     return ""
 

@@ -91,7 +91,7 @@ def stages(loop: Loop, *, researches: bool) -> list[Stage]:
         Stage(
             "Rankings",
             loop.rankings,
-            done=loop.is_ranked_enough,
+            done=loop.is_ranked,
             detail=_labelers(loop),
             of=loop.rankings_wanted,
             share=loop.share_ranked if loop.tasks else None,

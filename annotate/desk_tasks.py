@@ -31,7 +31,9 @@ class DeskReport:
         return DeskReport(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
 
     def __str__(self) -> str:
-        said = [f"{_tasks(self.made)} made."]
+        if self.there_already and not self.made + self.too_alike:
+            return "No ranking task was made: every prompt has its task already."
+        said = [f"{_tasks(self.made)} made." if self.made else "No ranking task was made."]
         if self.there_already:
             said.append(f"{_tasks(self.there_already)} there already.")
         return " ".join([*said, *self.remarks])

@@ -62,7 +62,7 @@ def test_answers_that_are_all_alike_make_no_task_and_are_said(project, batch):
     make_answers(make_prompt(project), ["yes", "yes", "yes"], batch)
     report = desk_tasks.make_ranking_tasks(batch)
     assert str(report) == (
-        "0 ranking tasks were made. 1 prompt has fewer than two different answers, so there is nothing to rank."
+        "No ranking task was made. 1 prompt has fewer than two different answers, so there is nothing to rank."
     )
     assert not RankingTask.objects.exists()
 
@@ -89,6 +89,7 @@ def test_sending_twice_makes_no_second_task(project, batch):
     desk_tasks.make_ranking_tasks(batch)
     report = desk_tasks.send_to_desk([batch])
     assert (report.made, report.there_already) == (0, 1)
+    assert str(report) == "No ranking task was made: every prompt has its task already."
 
 
 def test_only_the_prompts_asked_for_are_sent(project, batch):

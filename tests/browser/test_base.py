@@ -94,6 +94,28 @@ def test_a_request_without_a_network_says_so(signed_in, context):
     expect(signed_in.locator("#messages")).to_be_empty()
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_message_covers_no_button(page, sign_in, width):
+    project = factories.make_project("bread")
+    factories.make_task(project)
+    sign_in(factories.make_member(project, "researcher"))
+    page.set_viewport_size({"width": width, "height": 860})
+    page.goto("/projects/bread/")
+    page.get_by_role("checkbox").check()
+    page.get_by_role("button", name="Send to the desk").click()
+    message = page.locator("#messages .message")
+    expect(message).to_contain_text("every prompt has its task already")
+    expect(message).not_to_have_class(re.compile("success"))
+
+    def covers(place):
+        said, box = message.bounding_box(), place.bounding_box()
+        return box and said["y"] < box["y"] + box["height"] and box["y"] < said["y"] + said["height"]
+
+    assert [place for place in page.locator("#batches :is(a, button, input)").all() if covers(place)] == []
+    page.evaluate("scrollTo(0, 0)")
+    assert [place for place in page.locator(":is(.bar, main) :is(a, button, input)").all() if covers(place)] == []
+
+
 def test_a_page_is_wide_enough_for_no_sideways_scroll_on_a_phone(signed_in):
     signed_in.set_viewport_size({"width": 390, "height": 844})
     signed_in.goto("/account/")

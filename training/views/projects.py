@@ -135,5 +135,6 @@ def send_to_desk(request: ProjectRequest, slug: str) -> HttpResponse:
     if not batches:
         messages.error(request, "Choose at least one batch of answers.")
     else:
-        messages.success(request, str(desk_tasks.send_to_desk(batches=batches)))
+        report = desk_tasks.send_to_desk(batches=batches)
+        messages.add_message(request, messages.SUCCESS if report.made else messages.INFO, str(report))
     return redirect(reverse("project", args=[slug]) + "#batches")

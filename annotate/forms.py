@@ -123,7 +123,10 @@ class RoleForm(Labelled, forms.Form):
 
 
 class ImportForm(Labelled, forms.Form):
-    file = forms.FileField(widget=forms.ClearableFileInput(attrs={"accept": ".jsonl,.json,.csv,.gz"}))
+    file = forms.FileField(
+        widget=forms.ClearableFileInput(attrs={"accept": ".jsonl,.json,.csv,.gz"}),
+        error_messages={"empty": "This file is empty. Nothing was stored."},
+    )
 
     def clean_file(self) -> UploadedFile:
         file: UploadedFile = self.cleaned_data["file"]

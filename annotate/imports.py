@@ -87,7 +87,7 @@ def import_prompts(
             prompts = _store_prompts(project, chunk, split, report)
             report.demonstrations += demonstrations.store(chunk, prompts)
         if report.created + report.unchanged == 0:
-            raise ImportRefused(f"{filename} holds no row.")
+            raise ImportRefused(f"{filename} holds no row. Nothing was stored.")
         _audit("prompts.import", project, user, filename, rows, report)
     return report
 
@@ -116,7 +116,7 @@ def import_answers(
             report.answers += sum(len(numbered.answers) for numbered in chunk)
             report.demonstrations += demonstrations.store(chunk, prompts)
         if not batches:
-            raise ImportRefused(f"{filename} holds no row.")
+            raise ImportRefused(f"{filename} holds no row. Nothing was stored.")
         _refuse_known(project, filename, rows.sha256)
         for batch in batches.values():
             AnswerBatch.objects.filter(pk=batch.pk).update(settings={"file": filename, "sha256": rows.sha256})

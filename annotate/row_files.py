@@ -137,7 +137,8 @@ def _parsed(text: str, *, first: bool) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
     except json.JSONDecodeError as problem:
-        raise Unreadable(f"this is not JSON: {problem.msg} at character {problem.pos + 1}") from problem
+        said = problem.msg.removesuffix(" at")
+        raise Unreadable(f"this is not JSON: {said} at character {problem.pos + 1}") from problem
     except RecursionError as problem:
         raise Unreadable("the row is nested too deeply") from problem
     except ValueError as problem:

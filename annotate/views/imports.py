@@ -13,6 +13,8 @@ from annotate.requests import ProjectRequest
 from annotate.roles import project_role
 
 Role = Membership.Role
+CHOOSE_AGAIN = "To try again, choose the file again."
+"""Said, not kept: browsers refuse to send a chosen file that was changed since, and mending it is what comes next."""
 
 
 @project_role(Role.RESEARCHER)
@@ -48,6 +50,8 @@ def _stored(request: ProjectRequest, form: ImportForm, store: Any, **options: An
 
 
 def _page(request: ProjectRequest, what: str, form: ImportForm, report: imports.ImportReport | None) -> HttpResponse:
+    if form.errors and "file" in request.FILES:
+        form.add_error("file", CHOOSE_AGAIN)
     context = {"project": request.project, "what": what, "form": form, "report": report}
     template = "annotate/_import.html" if request.htmx else f"annotate/import_{what}.html"
     return render(request, template, context, status=422 if form.errors else 200)

@@ -147,6 +147,7 @@ def test_nul_and_lone_surrogates_are_cleaned_in_every_corner(project):
         ({"prompt": "Why?", "id": True}, "Line 2: id is not a text or a whole number"),
         ({"prompt": "Why?", "id": "x" * 201}, "Line 2: id is longer than 200"),
         ({"prompt": "Why?", "split": "dev"}, "Line 2: split is 'dev'"),
+        ('{"prompt": "Why?}\n', "Line 2: this is not JSON: Invalid control character at character 18"),
         ('{"prompt": "Why?", "score": NaN}\n', "Line 2: this is not JSON: NaN"),
         ('{"prompt": "Why?", "score": 1e999}\n', "Line 2: this is not JSON: 1e999"),
         ("[" * 100_000 + "\n", "Line 2: the row is nested too deeply"),
@@ -175,7 +176,7 @@ def test_a_late_error_takes_back_the_chunks_before_it(project, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "filename", "said"),
     [
-        (b"", "a.jsonl", "a.jsonl holds no row"),
+        (b"", "a.jsonl", "a.jsonl holds no row. Nothing was stored."),
         (b'[{"prompt": "Why?"}]\n', "a.jsonl", "Line 1: the file is one JSON list"),
         (b'{"prompt": "\xff"}\n', "a.jsonl", "Line 1: byte 13 of the line is not UTF-8"),
         (gzip.compress(b'{"prompt": "Why?"}\n' * 99)[:-20], "a.jsonl.gz", "the gzip file is damaged or cut off"),

@@ -70,12 +70,16 @@ def test_importing_a_file_twice_changes_nothing_and_says_so(client, project):
         (jsonl({"prompt": "fine"}, {"prompt": [{"role": "assistant", "content": "x"}]}), "user message"),
         (jsonl({"question": "x"}), "no prompt"),
         (b"\xff\xfe", "Line 1"),
+        (b"", "This file is empty"),
+        (b"\n", "rows.jsonl holds no row"),
     ],
 )
 def test_a_mistake_names_its_line_and_stores_nothing(client, project, content, said):
     response = upload(client, content)
     assert response.status_code == 422
-    assert said in response.context["form"].errors["file"][0]
+    mistake, what_to_do = response.context["form"].errors["file"]
+    assert said in mistake and mistake.endswith("Nothing was stored.")
+    assert what_to_do == views.CHOOSE_AGAIN
     assert not Prompt.objects.exists()
 
 

@@ -72,6 +72,15 @@ def test_the_colours_follow_the_system_until_somebody_chooses(signed_in):
     assert ground() == light
 
 
+def test_the_first_freezing_leads_into_its_form(page, sign_in):
+    project = factories.make_project("bread")
+    factories.make_ranking(factories.make_task(project))
+    sign_in(factories.make_member(project, "researcher"))
+    page.goto("/projects/bread/snapshots/")
+    page.get_by_role("link", name="Choose what to freeze").click()
+    expect(page.get_by_role("radio", name="Rankings")).to_be_focused()
+
+
 def test_a_form_that_asks_first_is_sent_only_after_a_yes(signed_in):
     signed_in.goto("/account/")
     put(signed_in, "<form action='/projects/' data-confirm='Really?'><button>Go</button></form>")

@@ -131,6 +131,22 @@ def test_a_page_is_wide_enough_for_no_sideways_scroll_on_a_phone(signed_in):
     assert signed_in.evaluate("document.documentElement.scrollWidth") == 390
 
 
+def test_links_of_the_bar_stand_together_also_where_they_are_few(signed_in):
+    signed_in.set_viewport_size({"width": 390, "height": 844})
+    signed_in.goto("/account/")
+    first, second = (link.bounding_box() for link in signed_in.locator(".main-nav a").all())
+    assert second["x"] - (first["x"] + first["width"]) < 30
+
+
+def test_a_refused_file_is_asked_for_right_under_its_label(page, sign_in):
+    sign_in(factories.make_member(factories.make_project("bread"), "researcher"))
+    page.goto("/projects/bread/prompts/import")
+    page.locator("[type=file]").set_input_files([{"name": "a.jsonl", "mimeType": "text/plain", "buffer": b"{"}])
+    page.get_by_role("button", name="Import").click()
+    field = page.locator("[type=file][aria-invalid=true]")
+    assert field.evaluate("element => getComputedStyle(element).paddingInlineStart") == "0px"
+
+
 def test_a_table_is_drawn_as_curves_and_fed_again(signed_in, server):
     chart = Template("{% include '_chart.html' %}")
     values = {"chart_id": "loss", "title": "Loss", "columns": ["Step", "Training", "Held out"]}

@@ -97,6 +97,11 @@ def test_the_key_to_the_left_stands_for_the_one_shown_first_also_where_that_is_p
     badges_are(desk, ["2nd", "1st", "3rd", "4th"])
 
 
+def test_who_speaks_is_shown_by_a_picture_that_looks_like_no_key(desk):
+    expect(desk.locator(".avatar .icon")).to_be_visible()
+    expect(desk.locator(".avatar")).to_have_text("")
+
+
 def test_a_ranking_by_numbers(desk):
     press(desk, "2", "1", "2", "4")  # B, then A, which had only been assumed first, C and D
     badges_are(desk, ["1st", "2nd =", "2nd =", "4th"])

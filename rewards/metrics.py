@@ -9,6 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
+ENOUGH_CLUSTERS = 20
+"""With fewer, `clustered_interval` is too narrow to call a model better or worse than guessing: a bootstrap that draws
+from few conversations hardly meets the ones it has not seen (docs/reward-model.md has the measured error)."""
+
 
 def hits(differences: ArrayLike) -> Floats:
     """1 where the preferred answer has the higher reward, 0 where the lower, 1/2 where both are equal. (N,) -> (N,)."""

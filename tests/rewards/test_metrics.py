@@ -37,6 +37,22 @@ def test_pairs_that_stand_and_fall_together_widen_the_interval():
     assert high - low > 2.5 * (single_high - single_low)
 
 
+def wrongly_sure(conversations, tries=1000):
+    """How often a model that guesses, on six pairs of each conversation, gets an interval above one half."""
+    dice, roots = np.random.default_rng(0), [str(n) for n in range(conversations) for _ in range(6)]
+    sure = 0
+    for seed in range(tries):
+        shares = dice.beta(2, 2, size=conversations)
+        hits = (dice.random((conversations, 6)) < shares[:, None]).astype(float).ravel()
+        sure += metrics.clustered_interval(hits, roots, draws=400, seed=seed)[0] > 0.5
+    return sure / tries
+
+
+def test_few_conversations_make_the_interval_surer_than_it_says_and_enough_of_them_do_not():
+    """It says 2.5 % on either side."""
+    assert wrongly_sure(5) > 0.05 > wrongly_sure(metrics.ENOUGH_CLUSTERS)
+
+
 def test_the_interval_is_the_same_every_time():
     hits, roots = [1.0, 0.0, 1.0, 1.0], ["a", "b", "c", "c"]
     assert metrics.clustered_interval(hits, roots) == metrics.clustered_interval(hits, roots)

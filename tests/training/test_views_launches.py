@@ -178,11 +178,11 @@ def test_a_testing_snapshot_and_one_of_another_project_are_not_offered(client, p
     assert not Job.objects.exists()
 
 
-def test_training_says_how_many_comparisons_there_are_and_warns_of_few(client, project):
+def test_training_says_how_much_is_ranked_and_warns_of_too_few_prompts(client, project):
     assert "Nothing is ranked yet" in client.get("/projects/bread/train").content.decode()
     factories.make_ranking(factories.make_task(project), ranks=(1, 2, 2))
     text = client.get("/projects/bread/train").content.decode()
-    assert "2 comparisons are very few" in text
+    assert "1 ranked prompt is few" in text and "of 100 that makes 20" in text
 
 
 def test_best_of_n_takes_a_reward_model_of_the_project_alone(client, project, policy):

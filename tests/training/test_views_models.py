@@ -42,7 +42,8 @@ def test_a_reward_model_of_another_project_is_404_and_not_listed(client):
 
 
 def test_the_accuracy_comes_with_its_interval_in_words_and_as_a_picture(client, project):
-    model = make_reward_model(project, accuracy=0.694, accuracy_low=0.663, accuracy_high=0.725, log_loss=0.581)
+    tested = {"accuracy": 0.694, "accuracy_low": 0.663, "accuracy_high": 0.725, "log_loss": 0.581}
+    model = make_reward_model(project, **tested, metrics={"heldout_roots": 20})
     text = text_of(client.get(f"/reward-models/{model.pk}"))
     assert "69.4 %" in text and "95 % interval 66.3 % to 72.5 %" in text and "0.581" in text
     assert "more often than guessing would" in text
@@ -51,11 +52,21 @@ def test_the_accuracy_comes_with_its_interval_in_words_and_as_a_picture(client, 
 
 @pytest.mark.parametrize(
     ("low", "high", "words"),
-    [(0.45, 0.7, "Too few held-out comparisons"), (0.2, 0.4, "do not use it"), (None, None, "was not measured")],
+    [(0.45, 0.7, "do not tell it from guessing"), (0.2, 0.4, "do not use it"), (None, None, "was not measured")],
 )
 def test_the_page_says_only_what_the_interval_allows(client, project, low, high, words):
-    model = make_reward_model(project, accuracy=0.55, accuracy_low=low, accuracy_high=high)
+    tested = {"accuracy": 0.55, "accuracy_low": low, "accuracy_high": high}
+    model = make_reward_model(project, **tested, metrics={"heldout_roots": 20})
     assert words in text_of(client.get(f"/reward-models/{model.pk}"))
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.6, 0.9), (1.0, 1.0), (0.1, 0.4)])
+def test_on_few_conversations_no_interval_is_called_better_or_worse_than_guessing(client, project, low, high):
+    tested = {"accuracy": high, "accuracy_low": low, "accuracy_high": high}
+    model = make_reward_model(project, **tested, metrics={"heldout_pairs": 48, "heldout_roots": 8})
+    text = text_of(client.get(f"/reward-models/{model.pk}"))
+    assert "Too few held-out conversations to tell it from guessing (8; 20 or more are needed)" in text
+    assert "more often than guessing would" not in text and "do not use it" not in text
 
 
 def test_a_reward_model_without_a_test_says_so(client, project):

@@ -13,12 +13,17 @@ from annotate.models import Project, Snapshot
 from annotate.ranking import MOST_AT_THE_DESK
 from annotate.requests import ProjectRequest, SignedInRequest
 from annotate.roles import project_role
+from rewards.metrics import ENOUGH_CLUSTERS
 from rewards.models import RewardModel
 from rewards.specs import InvalidSpec
-from training import checks, lifecycle
+from training import checks, gather, lifecycle
 from training.access import of_own_project
 from training.forms import BestOfNForm, LaunchForm, SampleForm, ScoreForm, TrainForm
 from training.models import Job, Policy
+
+FEW_PROMPTS = round(ENOUGH_CLUSTERS / gather.HELDOUT_SHARE)
+"""Below this too few conversations are held out to tell the model from guessing, and a warning stands beside the form.
+"""
 
 
 @project_role("researcher")
@@ -62,7 +67,7 @@ def best_of_n(request: ProjectRequest, slug: str) -> HttpResponse:
 def train(request: ProjectRequest, slug: str) -> HttpResponse:
     project: Project = request.project
     form = TrainForm(request.POST or None, project=project, initial=asked(request))
-    told, ties, _ = comparisons_now(project)
+    now = comparisons_now(project)
     page = {
         "title": "Train a reward model",
         "action": "Train",
@@ -70,8 +75,12 @@ def train(request: ProjectRequest, slug: str) -> HttpResponse:
         "notes": [
             "Whole conversations are held out, and the model is tested on them. Rankings of test prompts are left out.",
         ],
-        "facts": [("Comparisons now", f"{told:,}"), ("Ties now", f"{ties:,}")],
-        "warning": _warning(project, told),
+        "facts": [
+            ("Comparisons now", f"{now.told:,}"),
+            ("Ties now", f"{now.ties:,}"),
+            ("Ranked prompts", f"{now.prompts:,}"),
+        ],
+        "warning": _warning(project, now),
     }
     return _launch(request, form, project, page)
 
@@ -93,17 +102,24 @@ def comparisons_now(project: Project) -> Comparisons:
     return Comparisons(**counted)
 
 
-def _warning(project: Project, comparisons: int) -> str:
+def _warning(project: Project, now: Comparisons) -> str:
     if project.purpose == Project.Purpose.EVALUATION:
         return "This is an evaluation project: its rankings never enter training."
-    if comparisons == 0:
+    if now.told == 0:
         return "Nothing is ranked yet. Rank at least two prompts first."
-    if comparisons < overview.ENOUGH_COMPARISONS:
-        return (
-            f"{comparisons} comparison{' is' if comparisons == 1 else 's are'} very few. Training works, but how good "
-            f"the model is cannot be told: with {overview.ENOUGH_COMPARISONS} or more there is something to measure."
+    said = []
+    if now.told < overview.ENOUGH_COMPARISONS:
+        said.append(
+            f"{now.told} comparison{' is' if now.told == 1 else 's are'} little to learn from: "
+            f"rank until there are {overview.ENOUGH_COMPARISONS} or more."
         )
-    return ""
+    if now.prompts < FEW_PROMPTS:
+        said.append(
+            f"{now.prompts} ranked prompt{' is' if now.prompts == 1 else 's are'} few. Training works, but how "
+            f"good the model is cannot be told: a fifth is held out to test it, and of {FEW_PROMPTS} that makes "
+            f"{ENOUGH_CLUSTERS}, which is enough."
+        )
+    return " ".join(said)
 
 
 @of_own_project(RewardModel)

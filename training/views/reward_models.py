@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from annotate.paging import keyset_page
 from annotate.requests import SignedInRequest
+from rewards.metrics import ENOUGH_CLUSTERS
 from rewards.models import RewardModel
 from training import charts
 from training.access import of_own_project, reward_models_of
@@ -50,16 +51,22 @@ def verdict(model: RewardModel) -> str:
     """What the accuracy and its interval allow to say."""
     if model.accuracy is None:
         return "It was not tested: no conversation was held out."
+    conversations = model.metrics.get("heldout_roots", 0)
+    if conversations < ENOUGH_CLUSTERS:
+        return (
+            f"Too few held-out conversations to tell it from guessing ({conversations}; {ENOUGH_CLUSTERS} or more are "
+            "needed): the interval is surer than so few allow. Rank answers of more prompts, and train again."
+        )
     if model.accuracy_low is None or model.accuracy_high is None:
         return "How sure this is was not measured."
     if model.accuracy_low > CHANCE:
         return "It orders held-out answers as people do more often than guessing would."
     if model.accuracy_high < CHANCE:
         return "It orders held-out answers worse than guessing would: do not use it."
-    return "Too few held-out comparisons to tell it from guessing: rank more, and train again."
+    return "The held-out comparisons do not tell it from guessing: rank answers of more prompts, and train again."
 
 
-HELDOUT = {"heldout_pairs": "Held-out comparisons", "heldout_prompts": "Held-out prompts"}
+HELDOUT = {"heldout_pairs": "Held-out comparisons", "heldout_roots": "Held-out conversations"}
 LEARNED = {
     "prompts": "Prompts",
     "rankings": "Rankings",

@@ -5,10 +5,13 @@ from typing import Any, ClassVar, get_type_hints
 
 from django import forms
 from django.db.models import Count, QuerySet
+from django.template.defaultfilters import pluralize
+from django.urls import reverse
 
 from annotate.models import AnswerBatch, Project, Prompt, Snapshot
 from rewards.models import RewardModel
-from rewards.specs import describe
+from rewards.specs import course, describe
+from training import gather
 from training.models import Policy
 from training.specs import KINDS
 
@@ -16,9 +19,12 @@ from training.specs import KINDS
 class LaunchForm(forms.Form):
     """One kind of job. The declared fields say what it works on; the settings of its spec are added behind them.
 
-    The `essentials` stand open on the page, the other settings under "All settings"."""
+    The `suggested` and the `essentials` stand open on the page, the other settings under "All settings"."""
 
     kind: ClassVar[str]
+    suggested: ClassVar[tuple[str, ...]] = ()
+    """Settings whose first values follow from what was chosen; `why` says how."""
+    why: str = ""
     essentials: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -34,12 +40,16 @@ class LaunchForm(forms.Form):
         return [self[name] for name in self.fields if name not in self.setting_names]
 
     @property
+    def suggested_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.suggested]
+
+    @property
     def essential_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in self.essentials]
 
     @property
     def other_fields(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.setting_names if name not in self.essentials]
+        return [self[name] for name in self.setting_names if name not in self.suggested + self.essentials]
 
     @property
     def other_fields_are_wrong(self) -> bool:
@@ -132,7 +142,8 @@ class SnapshotField(forms.ModelChoiceField):
 
 class TrainForm(LaunchForm):
     kind = "reward"
-    essentials = ("epochs", "learning_rate")
+    suggested = ("prompts_per_step", "epochs")
+    essentials = ("learning_rate",)
 
     snapshot = SnapshotField(
         Snapshot.objects.none(),
@@ -146,10 +157,36 @@ class TrainForm(LaunchForm):
     )
     name = forms.CharField(required=False, max_length=120, help_text="Left empty, its base and snapshot name it.")
 
-    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, project: Project, ranked_now: int, **kwargs: Any) -> None:
+        """`ranked_now`: the prompts whose rankings would be frozen now."""
         super().__init__(*args, **kwargs)
         self.project = project
         offer(self.fields["snapshot"], training_snapshots(project))
+        self.fields["snapshot"].widget.attrs.update(
+            {"hx-get": reverse("train", args=[project.slug]), "hx-swap": "outerHTML"}
+            | {"hx-target": "#suggested", "hx-select": "#suggested"}
+        )
+        snapshot = self._chosen()
+        self._suggest(snapshot.counts.get("prompts", 0) if snapshot else ranked_now)
+
+    def _chosen(self) -> Snapshot | None:
+        """The snapshot that the form shows; None for the rankings of now, and for one that is not offered."""
+        try:
+            chosen: Snapshot | None = self.fields["snapshot"].clean(self["snapshot"].value())
+        except forms.ValidationError:
+            return None
+        return chosen
+
+    def _suggest(self, ranked: int) -> None:
+        if not ranked:
+            return
+        training = max(1, round(ranked * (1 - gather.HELDOUT_SHARE)))
+        size, epochs, steps = course(training)
+        self.fields["prompts_per_step"].initial, self.fields["epochs"].initial = size, epochs
+        self.why = (
+            f"About {training:,} training prompt{pluralize(training)}, for a fifth is held out. "
+            f"Suggested: {size} a step, {epochs} epoch{pluralize(epochs)}, which makes {steps:,} steps."
+        )
 
 
 def training_snapshots(project: Project) -> QuerySet[Snapshot]:

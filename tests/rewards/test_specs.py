@@ -1,6 +1,6 @@
 import pytest
 
-from rewards.specs import InvalidSpec, RewardSpec, ScoreSpec, describe
+from rewards.specs import InvalidSpec, RewardSpec, ScoreSpec, course, describe
 
 
 def test_a_spec_survives_its_json():
@@ -41,3 +41,17 @@ def test_a_form_can_be_built_from_a_spec():
     assert "base" not in fields
     assert fields["precision"].metadata["choices"] == ("bfloat16", "float32")
     assert all(field.metadata["label"] and field.metadata["help"] for field in fields.values())
+
+
+@pytest.mark.parametrize(
+    ("prompts", "suggested"),
+    [
+        (1, (1, 3, 3)),  # never more than three epochs
+        (14, (2, 3, 21)),  # of 4 a step, three epochs would make 12 steps
+        (40, (4, 2, 20)),
+        (160, (8, 1, 20)),  # from here on one epoch does
+        (500, (8, 1, 63)),
+    ],
+)
+def test_a_small_fit_gets_small_steps_before_it_gets_more_epochs(prompts, suggested):
+    assert course(prompts) == suggested

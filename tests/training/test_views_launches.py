@@ -117,6 +117,36 @@ def test_a_refusal_of_the_job_engine_is_shown_as_its_sentence(client, project, p
     assert "Rank at least two" in answer.content.decode()
 
 
+def values_of(response):
+    fields = response.context["form"]
+    return [str(fields[name].value()) for name in ("prompts_per_step", "epochs")]
+
+
+def test_a_fit_on_few_rankings_is_offered_small_steps_and_several_epochs_and_told_why(client, project, policy):
+    snapshot = make_snapshot(project, counts={"prompts": 18, "comparisons": 108, "ties": 4})
+    page = client.get("/projects/bread/train", {"snapshot": snapshot.pk})
+    assert values_of(page) == ["2", "3"]
+    assert "About 14 training prompts, for a fifth is held out." in page.content.decode()
+    assert "2 a step, 3 epochs, which makes 21 steps." in page.content.decode()
+
+
+def test_the_rankings_of_now_are_counted_where_no_snapshot_is_chosen(client, project, policy):
+    make_snapshot(project, counts={"prompts": 1000, "comparisons": 1000, "ties": 0})
+    assert values_of(client.get("/projects/bread/train")) == ["8", "1"]  # nothing is ranked: the defaults
+    for _ in range(2):
+        factories.make_ranking(factories.make_task(project))
+    page = client.get("/projects/bread/train")
+    assert values_of(page) == ["1", "3"]
+    assert "About 2 training prompts" in page.content.decode()
+
+
+def test_what_a_person_chose_is_not_overruled_by_a_suggestion(client, project, policy):
+    snapshot = make_snapshot(project, counts={"prompts": 18, "comparisons": 108, "ties": 4})
+    wrong = {"policy": policy.pk, "snapshot": snapshot.pk, "epochs": 7, "prompts_per_step": 5, "seed": -1}
+    page = client.post("/projects/bread/train", {**defaults("reward"), **wrong})
+    assert page.status_code == 422 and values_of(page) == ["5", "7"]
+
+
 def test_training_on_a_frozen_snapshot(client, project, policy):
     snapshot = make_snapshot(project)
     client.post("/projects/bread/train", {**defaults("reward"), "policy": policy.pk, "snapshot": snapshot.pk})

@@ -66,8 +66,8 @@ def best_of_n(request: ProjectRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def train(request: ProjectRequest, slug: str) -> HttpResponse:
     project: Project = request.project
-    form = TrainForm(request.POST or None, project=project, initial=asked(request))
     now = comparisons_now(project)
+    form = TrainForm(request.POST or None, project=project, ranked_now=now.prompts, initial=asked(request))
     page = {
         "title": "Train a reward model",
         "action": "Train",

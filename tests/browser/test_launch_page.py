@@ -1,0 +1,26 @@
+"""Launch forms: what follows from a choice is suggested anew, and what was typed stays."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests import factories
+from tests.training.learned import make_policy, make_snapshot
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_another_snapshot_brings_another_suggestion_and_leaves_the_rest_alone(page, sign_in):
+    project = factories.make_project("bread", name="Bread")
+    sign_in(factories.make_member(project, "researcher"))
+    make_policy()
+    few = make_snapshot(project, counts={"prompts": 18, "comparisons": 108, "ties": 4})
+    many = make_snapshot(project, counts={"prompts": 500, "comparisons": 3000, "ties": 0})
+    page.goto("/projects/bread/train")
+    page.get_by_label("Learning rate").fill("0.001")
+    for snapshot, size, epochs in ((few, "2", "3"), (many, "8", "1")):
+        page.get_by_label("Rankings").select_option(str(snapshot.pk))
+        expect(page.locator("#suggested")).to_contain_text(f"{size} a step")
+        expect(page.get_by_label("Prompts per step")).to_have_value(size)
+        expect(page.get_by_label("Epochs")).to_have_value(epochs)
+    expect(page.get_by_label("Learning rate")).to_have_value("0.001")
+    expect(page.get_by_label("Rankings")).to_have_value(str(many.pk))

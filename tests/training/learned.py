@@ -1,8 +1,10 @@
 """Snapshots, reward models and samplings for tests of pages: rows without files."""
 
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
+from django.conf import settings
 from django.utils.timezone import now
 
 from annotate.models import AnswerBatch, Project, Snapshot
@@ -38,7 +40,8 @@ def make_reward_model(project: Project, name: str = "", *, policy: Policy | None
 def make_job(project: Project | None, *, kind: str = "sample", state: str = "queued", **fields: Any) -> Job:
     """A job in any state, as far as its pages can tell."""
     if state == "running":
-        fields = {"lease_until": now(), "started_at": now(), "attempt": 1, **fields}
+        lease = now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)
+        fields = {"lease_until": lease, "started_at": now(), "attempt": 1, **fields}
     elif state != "queued":
         fields = {"started_at": now(), "finished_at": now(), "attempt": 1, **fields}
     return Job.objects.create(project=project, kind=kind, state=state, **fields)

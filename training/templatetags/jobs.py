@@ -5,10 +5,13 @@ from datetime import timedelta
 from django import template
 from django.utils.timezone import now
 
+from training import waiting
 from training.models import Job
 from training.specs import KINDS
 
 register = template.Library()
+register.filter("silent_since", waiting.silent_since)
+register.filter("taken_up_again", waiting.taken_up_again)
 
 
 @register.filter

@@ -15,7 +15,7 @@ from annotate.models import Answer, User
 from annotate.paging import keyset_page
 from annotate.requests import SignedInRequest
 from rewards.specs import InvalidSpec
-from training import curves, diary, gather, lifecycle
+from training import curves, diary, gather, lifecycle, waiting
 from training.access import jobs_of, of_own_project, researched_by
 from training.forms import offer
 from training.lineage import lineage
@@ -112,7 +112,7 @@ def pace(job: Job) -> list[str]:
     if left is not None:
         words.append(f"about {duration(left)} left")
     speed = job.progress.get("metrics", {}).get("tokens_per_second")
-    if speed:
+    if speed and not waiting.silent_since(job):
         words.append(f"{figure(round(speed, 1))} tokens/s")
     if job.attempt:
         where = f" on {job.worker.host}" if job.worker else ""

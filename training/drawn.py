@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
+
 from annotate.desk_tasks import make_ranking_tasks
 from annotate.models import Answer, AnswerBatch, Project, Prompt, clean_text
 from rewards.models import RewardModel, Score
@@ -25,6 +27,15 @@ def batch_for(job: Job, policy: Policy, reward_model: RewardModel | None, **fiel
         project=project_of(job), source=AnswerBatch.Source.POLICY, settings=job.spec, **fields
     )
     Sampling.objects.create(batch=batch, policy=policy, reward_model=reward_model, job=job)
+
+
+def drawn_answers(job: Job) -> QuerySet[Answer]:
+    """What the policy drew, each answer once: a winner is a copy of one of them."""
+    return Answer.objects.filter(batch__sampling__job=job, batch__sampling__reward_model=None)
+
+
+def winners(job: Job) -> QuerySet[Answer]:
+    return Answer.objects.filter(batch__sampling__job=job, batch__sampling__reward_model__isnull=False)
 
 
 def batch_of(job: Job, *, scored: bool) -> AnswerBatch:

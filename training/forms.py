@@ -12,6 +12,7 @@ from annotate.models import AnswerBatch, Project, Prompt, Snapshot
 from rewards.models import RewardModel
 from rewards.specs import course, describe
 from training import gather
+from training.lineage import comparisons_in
 from training.models import Policy
 from training.specs import KINDS
 
@@ -136,8 +137,7 @@ class BestOfNForm(PromptsForm):
 
 class SnapshotField(forms.ModelChoiceField):
     def label_from_instance(self, snapshot: Snapshot) -> str:
-        comparisons = snapshot.counts.get("comparisons", 0)
-        return f"{snapshot.short_hash} of {snapshot.created_at:%-d %b %H:%M}, {comparisons:,} comparisons"
+        return f"{snapshot.short_hash} of {snapshot.created_at:%-d %b %H:%M}, {comparisons_in(snapshot)}"
 
 
 class TrainForm(LaunchForm):

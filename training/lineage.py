@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
 from annotate.models import AnswerBatch, Project, Prompt, Snapshot
@@ -62,10 +63,16 @@ def _row(label: str, row: Policy | RewardModel | None) -> list[Link]:
     return [Link(label, str(row), row.get_absolute_url())] if row else []
 
 
+def comparisons_in(snapshot: Snapshot) -> str:
+    """57 comparisons, 3 ties: a pair that people held equal says which answer is better no more than no pair does."""
+    ties = snapshot.counts.get("ties", 0)
+    told = snapshot.counts.get("comparisons", 0) - ties
+    words = f"{told:,} comparison{pluralize(told)}"
+    return f"{words}, {ties:,} tie{pluralize(ties)}" if ties else words
+
+
 def _snapshot(snapshot: Snapshot) -> Link:
-    counts: dict[str, Any] = snapshot.counts
-    comparisons = counts.get("comparisons")
-    text = f"{snapshot.short_hash}, {comparisons:,} comparisons" if comparisons is not None else snapshot.short_hash
+    text = f"{snapshot.short_hash}, {comparisons_in(snapshot)}"
     return Link("Snapshot", text, reverse("snapshot", args=[snapshot.project.slug, snapshot.pk]))
 
 
@@ -90,6 +97,6 @@ def _made(job: Job) -> Iterator[Link]:
     for fitting in job.fittings.select_related("reward_model"):
         yield Link("Reward model", fitting.reward_model.name, fitting.reward_model.get_absolute_url())
     for sampling in job.samplings.select_related("batch__project"):
-        yield _batch("Answer batch", sampling.batch)
+        yield _batch("Winners" if sampling.reward_model_id else "Drawn answers", sampling.batch)
     if job.kind == "score" and job.state == Job.State.SUCCEEDED and job.inputs.get("reward_model"):
         yield Link("Scores", "with the reward model", reverse("reward_model", args=[job.inputs["reward_model"]]))

@@ -138,7 +138,8 @@ def loops(projects: Iterable[Project], *, now: datetime) -> dict[int, Loop]:
         train_prompts=Count("id", filter=Q(split="train")),
         test_prompts=Count("id", filter=~Q(split="train")),
     )
-    _count(found, Answer.objects.filter(batch__project__in=ids), "batch__project", answers=Count("id"))
+    drawn = Answer.objects.filter(batch__project__in=ids, batch__sampling__reward_model=None)  # a winner is a copy
+    _count(found, drawn, "batch__project", answers=Count("id"))
     _count(found, AnswerBatch.objects.filter(project__in=ids), "project", batches=Count("id"))
     _count(
         found,

@@ -13,7 +13,7 @@ MEASURES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "pool_score": ("Mean reward of all answers", signed),
     "kl_bound": ("Away from the policy by at most", lambda nats: f"{figure(nats)} nats"),
     "prompts": ("Prompts", figure),
-    "answers": ("Answers", figure),
+    "answers": ("Drawn answers", figure),
     "different_share": ("Different answers", percent),
     "stopped_share": ("Ended by themselves", percent),
     "mean_tokens": ("Tokens an answer", figure),

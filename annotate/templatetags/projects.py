@@ -63,8 +63,10 @@ def n_rows(snapshot: Snapshot) -> int:
 def tally(snapshot: Snapshot) -> list[tuple[str, int]]:
     """What the snapshot counts, under words for people, what it is made of first."""
     names = [snapshot.kind, "prompts", "comparisons", "ties", "labelers"]
-    known = [name for name in dict.fromkeys(names) if name in snapshot.counts]
-    return [(name.capitalize(), snapshot.counts[name]) for name in known]
+    counts = dict(snapshot.counts)
+    if "comparisons" in counts:
+        counts["comparisons"] -= counts["ties"]  # stored together, told apart
+    return [(name.capitalize(), counts[name]) for name in dict.fromkeys(names) if name in counts]
 
 
 @register.simple_tag(takes_context=True)

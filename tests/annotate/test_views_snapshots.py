@@ -59,6 +59,12 @@ def test_freezing_the_same_again_leads_to_the_same_snapshot(client, project):
     assert Snapshot.objects.count() == 1
 
 
+def test_the_page_of_a_snapshot_tells_ties_apart_from_comparisons(client, project):
+    rank(project, ranks=(1, 2, 2))
+    page = client.get(freeze(client).url).content.decode()
+    assert "<dt>Comparisons</dt><dd>2</dd>" in page and "<dt>Ties</dt><dd>1</dd>" in page
+
+
 def test_nothing_to_freeze_is_said_on_the_page(client, project):
     response = freeze(client)
     assert response.status_code == 422

@@ -142,6 +142,13 @@ def test_counts_leave_out_what_was_withdrawn_and_what_is_surplus(project):
     assert (loop.rankings, loop.rankings_wanted, loop.labelers) == (1, 3, 1)
 
 
+def test_a_winner_is_counted_once_among_the_answers(project):
+    make_sampling(project, make_job(project), texts=("a", "b"))
+    make_sampling(project, make_job(project), texts=("b",), reward_model=make_reward_model(project))
+    factories.make_answers(factories.make_prompt(project), ("written by hand",))
+    assert loop_of(project).answers == 3
+
+
 def test_the_loops_of_ten_projects_cost_as_many_queries_as_that_of_one(django_assert_num_queries):
     projects = [factories.make_project() for _ in range(10)]
     for one in projects:

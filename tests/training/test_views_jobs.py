@@ -7,7 +7,7 @@ from django.utils.timezone import now
 
 from annotate.models import AuditEvent
 from tests import factories
-from tests.training.learned import make_job, make_policy, make_sampling, make_snapshot
+from tests.training.learned import make_job, make_policy, make_reward_model, make_sampling, make_snapshot
 from training import curves, lifecycle
 from training.models import Device, Job, Metric, Worker
 
@@ -149,6 +149,23 @@ def test_the_page_of_a_best_of_n_job_shows_what_n_bought(client, project):
         assert words in text
 
 
+def test_winners_are_not_counted_as_answers_once_more(client, project):
+    job = make_job(project, kind="best_of_n", state="succeeded", progress={"results": {"answers": 3}})
+    make_sampling(project, job, texts=("a", "b", "c"))
+    make_sampling(project, job, texts=("b",), reward_model=make_reward_model(project))
+    text = text_of(client.get(f"/jobs/{job.pk}"))
+    assert "3 drawn, 1 winner<" in text and text.count('class="nowrap">answer ') == 3
+    assert "<dt>Drawn answers</dt><dd>3</dd>" in text
+    assert text.count("<dt>Drawn answers</dt>") == 2 and "<dt>Winners</dt>" in text  # the batches that it made
+
+
+def test_ties_are_told_apart_from_comparisons(client, project):
+    snapshot = make_snapshot(project, counts={"prompts": 10, "comparisons": 60, "ties": 3})
+    job = make_job(project, kind="reward", inputs={"policy": make_policy().pk, "snapshot": snapshot.pk})
+    assert "57 comparisons, 3 ties" in text_of(client.get(f"/jobs/{job.pk}"))
+    assert "57 comparisons, 3 ties" in text_of(client.get("/projects/bread/train"))
+
+
 def test_the_page_of_a_sample_job_sums_its_answers_up_and_says_what_could_not_be_ranked(client, project):
     progress = {"results": {"answers": 6, "different_share": 0.5}, "desk": "1 prompt has fewer than two."}
     job = make_job(project, state="succeeded", progress=progress)
@@ -282,7 +299,7 @@ def test_the_latest_answers_of_a_sample_job_are_shown_inert(client, project):
     make_sampling(project, job, texts=("<script>alert(1)</script>", "plain\u202eevil"))
     text = text_of(client.get(f"/jobs/{job.pk}"))
     assert "&lt;script&gt;alert(1)" in text and "<script>alert" not in text
-    assert "U+202E" in text and "2 so far" in text
+    assert "U+202E" in text and "2 drawn" in text
 
 
 def test_the_page_says_what_the_job_came_from_and_what_it_made(client, project):

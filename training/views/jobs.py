@@ -11,11 +11,11 @@ from django.shortcuts import redirect, render
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate.models import Answer, User
+from annotate.models import User
 from annotate.paging import keyset_page
 from annotate.requests import SignedInRequest
 from rewards.specs import InvalidSpec
-from training import curves, diary, gather, lifecycle, waiting
+from training import curves, diary, drawn, gather, lifecycle, waiting
 from training.access import jobs_of, of_own_project, researched_by
 from training.forms import offer
 from training.lineage import lineage
@@ -75,7 +75,7 @@ def standing(job: Job, *, at: datetime) -> dict[str, Any]:
     """All that the page of a job shows."""
     origin = lineage(job)
     found = curves.drawn(job)
-    answers = Answer.objects.filter(batch__sampling__job=job)
+    answers = drawn.drawn_answers(job)
     return {
         "job": job,
         "title": origin.title,
@@ -92,6 +92,7 @@ def standing(job: Job, *, at: datetime) -> dict[str, Any]:
         "said": diary.messages(job),
         "answers": answers.select_related("prompt").order_by("-id")[:5],
         "answers_count": answers.count(),
+        "winners_count": drawn.winners(job).count(),
     }
 
 
@@ -139,7 +140,7 @@ def going_on(job: Job) -> str:
         return f"Retry from step {step:,}"
     if not job.attempt or job.kind not in KINDS or not gather.streams(job):
         return ""
-    kept = Answer.objects.filter(batch__sampling__job=job, batch__sampling__reward_model=None).count()
+    kept = drawn.drawn_answers(job).count()
     return f"Go on, {kept:,} answer{' is' if kept == 1 else 's are'} kept" if kept else "Go on"
 
 

@@ -372,28 +372,3 @@ def test_a_retry_goes_on_with_the_same_job_or_starts_a_new_one() -> None:
     assert (again.pk, again.state, again.reason, again.attempt) == (job.pk, "queued", "", 1)
     with pytest.raises(lifecycle.Refused, match="only a failed or cancelled job"):
         lifecycle.retry(job, None, from_checkpoint=True)
-
-
-def test_a_job_page_says_its_place_and_why_it_waits() -> None:
-    first, second = make_job(), make_job()
-    assert (lifecycle.place_in_queue(first), lifecycle.place_in_queue(second)) == (1, 2)
-    assert "No worker takes jobs" in lifecycle.why_waiting(first)
-    workers.register("jobs", pid=1, now=now())
-    assert lifecycle.why_waiting(first) == "It starts within seconds."
-    assert lifecycle.why_waiting(second) == "1 job is ahead of it."
-    wide = make_job(devices_wanted=9)
-    assert "no host with a worker has more than 1" in lifecycle.why_waiting(wide)
-
-
-def test_time_left_follows_the_speed_of_this_attempt_and_tells_who_waits() -> None:
-    workers.register("jobs", pid=1, now=now())
-    make_job()
-    waits = make_job()
-    job = claim()
-    assert lifecycle.time_left(job) is None
-    assert "has not yet said for how long" in lifecycle.why_waiting(waits)
-    since = {"attempt": 1, "step": 10, "time": 1000.0}
-    job.progress = {"step": 20, "total": 50, "time": 1040.0, "since": since}
-    job.save()
-    assert lifecycle.time_left(job) == timedelta(seconds=120)  # 10 steps took 40 s, 30 are left
-    assert lifecycle.why_waiting(waits) == f"The device is busy with job {job.pk} for about 2 min more."

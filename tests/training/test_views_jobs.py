@@ -181,43 +181,6 @@ def test_a_job_that_says_nothing_for_long_is_called_so_and_left_alone(client, pr
     assert job.state == "running"
 
 
-@pytest.fixture
-def silent(project):
-    """A job whose worker died 40 seconds ago, in the words of its last report soon done."""
-    at = now() + timedelta(seconds=20)  # of a lease of 60 s, renewed every 15
-    progress = {"step": 126, "total": 200, "time": 1126.0, "since": {"attempt": 1, "step": 1, "time": 1001.0}}
-    progress["metrics"] = {"tokens_per_second": 1311.2}
-    return make_job(project, kind="reward", state="running", lease_until=at, progress=progress)
-
-
-def test_a_job_without_a_sign_of_life_says_since_when_and_promises_no_time(client, silent):
-    died, back = silent.lease_until - timedelta(seconds=60), silent.lease_until + timedelta(seconds=10)
-    text = text_of(client.get(f"/jobs/{silent.pk}"))
-    assert f"No sign of life since {died:%H:%M:%S}" in text and "Running" not in text
-    assert f"It is taken up again at about {back:%H:%M:%S}." in text
-    assert " left" not in text and "tokens/s" not in text
-    text = text_of(client.get("/jobs/"))
-    assert f"No sign of life since {died:%H:%M:%S}" in text and f"at about {back:%H:%M:%S}" in text
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"lease_until": now() - timedelta(hours=1)}, "It is taken up again as soon as a worker is up."),
-        ({"cancel_requested": True}, "It counts as cancelled at about"),
-        ({"interruptions": 3}, "It was interrupted too often to be taken up again"),
-    ],
-)
-def test_what_becomes_of_a_silent_job_is_said_as_it_will_be(client, silent, change, sentence):
-    Job.objects.filter(pk=silent.pk).update(**change)
-    assert sentence in text_of(client.get(f"/jobs/{silent.pk}"))
-
-
-def test_a_job_one_heartbeat_late_is_still_said_to_run(client, project):
-    job = make_job(project, state="running", lease_until=now() + timedelta(seconds=60 - 20))
-    assert "No sign of life" not in text_of(client.get(f"/jobs/{job.pk}"))
-
-
 def test_a_polled_job_answers_with_its_partial_until_it_ends_with_286(client, project):
     job = make_job(project, state="running")
     going = polled(client, f"/jobs/{job.pk}")

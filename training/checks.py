@@ -5,7 +5,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, Value
+from django.db.models.functions import MD5, Concat
 
 from annotate.models import AnswerBatch, Project, Prompt, Snapshot, User
 from annotate.ranking import MOST_AT_THE_DESK
@@ -63,12 +64,18 @@ def check_desk(settings: Inputs, inputs: Inputs) -> None:
         )
 
 
-def chosen_prompts(project: Project, inputs: Inputs) -> QuerySet[Prompt]:
-    """The prompts that a job answers: the named ones, or those of a split."""
+def chosen_prompts(project: Project, inputs: Inputs, seed: int = 0) -> QuerySet[Prompt]:
+    """The prompts that a job answers: the named ones, those of a split, or so many of a split, drawn by the seed.
+
+    Each prompt has its place in the draw by its own id: more are the same ones and others, whatever else is there."""
     prompts = Prompt.objects.filter(project=project).order_by("id")
     if inputs.get("prompts") is not None:
         return prompts.filter(pk__in=inputs["prompts"])
-    return prompts.filter(split=inputs["split"])
+    prompts = prompts.filter(split=inputs["split"])
+    if inputs.get("count") is None:
+        return prompts
+    by_lot = prompts.order_by(MD5(Concat(Value(f"{seed}:"), "external_id")), "id")
+    return prompts.filter(pk__in=by_lot.values("pk")[: inputs["count"]])
 
 
 def check_for_training(snapshot: Snapshot) -> None:
@@ -176,9 +183,15 @@ def _prompts(project: Project, inputs: Inputs) -> Inputs:
         chosen = {"split": str(inputs.get("split") or Prompt.Split.TRAIN)}
         if chosen["split"] not in Prompt.Split.values:
             raise Refused(f"There is no split {chosen['split']!r}; there are {', '.join(Prompt.Split.values)}.")
-    if not chosen_prompts(project, chosen).exists():
+    there = chosen_prompts(project, chosen).count()
+    if not there:
         raise Refused(f"{project} has no such prompts to answer: import some first.")
-    return chosen
+    if inputs.get("count") in (None, ""):
+        return chosen
+    count = _whole(inputs["count"], "number of prompts")
+    if "prompts" in chosen or not 1 <= count <= there:
+        raise Refused(f"Choose 1 to {there:,} prompts of a split by their count, or leave it out for all of them.")
+    return {**chosen, "count": count}
 
 
 def _reward_model(project: Project, inputs: Inputs) -> Inputs:
@@ -205,7 +218,7 @@ def _list(value: Any, title: str) -> Sequence[Any]:
     return value
 
 
-PROMPTS = ("prompts", "split", "for_ranking", "name")
+PROMPTS = ("prompts", "split", "count", "for_ranking", "name")
 CHECKS: dict[str, tuple[Callable[[Any, User | None, Inputs], Inputs], tuple[str, ...]]] = {
     "convert": (_convert, ("source", "name", "description")),
     "sample": (_sample, ("policy", *PROMPTS)),

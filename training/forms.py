@@ -100,6 +100,13 @@ class PromptsForm(LaunchForm):
 
     policy = forms.ModelChoiceField(Policy.objects.all(), help_text="Who answers.", empty_label=None)
     split = forms.ChoiceField(label="Prompts")
+    count = forms.IntegerField(
+        label="How many of them",
+        required=False,
+        min_value=1,
+        widget=forms.NumberInput(attrs={"placeholder": "all"}),
+        help_text="Drawn by the seed: the same seed draws the same prompts. Left empty, all of them.",
+    )
     name = forms.CharField(
         label="Name of the batch", required=False, max_length=200, help_text="Left empty, it is named by its source."
     )
@@ -126,7 +133,7 @@ class SampleForm(PromptsForm):
 class BestOfNForm(PromptsForm):
     kind = "best_of_n"
     essentials = ("n", "max_new_tokens", "temperature", "top_p")
-    field_order = ("policy", "reward_model", "split", "name", "for_ranking")
+    field_order = ("policy", "reward_model", "split", "count", "name", "for_ranking")
 
     reward_model = forms.ModelChoiceField(RewardModel.objects.none(), help_text="Who picks.", empty_label=None)
 

@@ -87,8 +87,11 @@ def _batches_of(project: Project) -> str:
 def _prompts(inputs: dict[str, Any]) -> list[Link]:
     if inputs.get("prompts") is not None:
         return [Link("Prompts", f"{len(inputs['prompts']):,} chosen")]
-    split = inputs.get("split")
-    return [Link("Prompts", Prompt.Split(split).label)] if split in Prompt.Split.values else []
+    split, count = inputs.get("split"), inputs.get("count")
+    if split not in Prompt.Split.values:
+        return []
+    label = Prompt.Split(split).label
+    return [Link("Prompts", label if count is None else f"{count:,} of {label.lower()}, by the seed")]
 
 
 def _made(job: Job) -> Iterator[Link]:

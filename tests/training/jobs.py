@@ -83,7 +83,7 @@ def sampling_project(prompts: int = 3) -> Any:
 
 
 def launch_sample(project: Any = None, policy: Policy | None = None, **changes: Any) -> Job:
-    inputs = {key: changes.pop(key) for key in ("for_ranking", "split", "prompts", "name") if key in changes}
+    inputs = {key: changes.pop(key) for key in ("for_ranking", "split", "count", "prompts", "name") if key in changes}
     project = project or sampling_project()
     policy = policy or Policy.objects.filter(name="tiny").first() or make_policy()
     return lifecycle.launch(

@@ -84,6 +84,25 @@ def test_a_sample_job_reads_its_prompts_under_their_external_ids_and_its_policy_
     }
 
 
+def test_so_many_prompts_of_a_split_are_drawn_by_the_seed_and_more_of_them_hold_fewer() -> None:
+    project = sampling_project(12)
+    make_devices(6)
+
+    def drawn_ids(**changes) -> list[str]:
+        return [row["id"] for row in inputs(prepared(launch_sample(project, **changes)), "prompts.jsonl")]
+
+    few, again, more = drawn_ids(count=5, seed=1), drawn_ids(count=5, seed=1), drawn_ids(count=8, seed=1)
+    assert len(few) == 5 and few == again and set(few) < set(more)
+    assert set(few) != set(drawn_ids(count=5, seed=2))
+    assert drawn_ids(count=12, seed=1) == drawn_ids()
+
+
+@pytest.mark.parametrize("count", [0, 4, "many", True])
+def test_a_count_of_prompts_that_the_split_does_not_have_is_refused(count) -> None:
+    with pytest.raises(lifecycle.Refused, match="prompts"):
+        launch_sample(sampling_project(3), count=count)
+
+
 def test_only_the_chosen_prompts_are_answered() -> None:
     project = sampling_project(3)
     factories.make_prompt(project, split="id_test")

@@ -223,6 +223,19 @@ def test_best_of_n_takes_a_reward_model_of_the_project_alone(client, project, po
     assert (only_job().spec["n"], only_job().inputs["reward_model"]) == (2, mine.pk)
 
 
+@pytest.mark.parametrize(("page", "kind"), [("sample", "sample"), ("best-of-n", "best_of_n")])
+def test_a_part_of_a_split_can_be_answered(client, project, policy, page, kind):
+    factories.make_prompt(project)
+    model = make_reward_model(project)
+    data = {**defaults(kind), "policy": policy.pk, "split": "train", "reward_model": model.pk}
+    refused = client.post(f"/projects/bread/{page}", {**data, "count": 3})
+    assert refused.status_code == 422 and "Choose 1 to 2 prompts" in refused.content.decode()
+    client.post(f"/projects/bread/{page}", {**data, "count": 1})
+    job = only_job()
+    assert job.inputs["count"] == 1
+    assert "1 of training, by the seed" in client.get(f"/jobs/{job.pk}").content.decode()
+
+
 def test_a_pool_that_the_desk_cannot_show_whole_is_not_sent_there(client, project, policy):
     data = {
         **defaults("best_of_n"),

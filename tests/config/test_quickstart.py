@@ -17,10 +17,20 @@ import pytest
 
 from config import embedded, postgres, valkey
 from config.processes import Process, wait_until
+from rewards.model_folder import sha256
+from tests.training.jobs import SHORT
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120
 CHILDREN = ("web", "worker-jobs", "worker-light")
+TWO_FITS = """
+from tests import factories
+from tests.training.jobs import launch_reward, make_snapshot
+project = factories.make_project()
+snapshot = make_snapshot(project, prompts=100)
+for name in ("disturbed", "undisturbed"):
+    print(launch_reward(project, snapshot, name, epochs=12).path)
+"""
 
 
 class Quickstart:
@@ -150,6 +160,41 @@ def test_what_is_killed_comes_back(quickstart):
     everything = quickstart.everything()
     assert quickstart.end(signal.SIGINT) == 0
     assert not [process for process in everything if process.alive()]
+
+
+@pytest.fixture
+def quick_leases(monkeypatch):
+    for name, value in SHORT.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.slow
+def test_a_fit_that_is_killed_resumes_by_itself_and_ends_with_the_bits_of_an_undisturbed_one(quick_leases, quickstart):
+    """Runner, pool and worker, kill -9, once the diary tells of a step after the first checkpoint."""
+    quickstart.wait()
+    launched = _run(quickstart.home, "shell", "--verbosity", "0", "--command", TWO_FITS)
+    disturbed, undisturbed = map(Path, launched.stdout.split())
+    assert wait_until(lambda: (_steps(disturbed, 1) or [0])[-1] > 20, PATIENCE), quickstart.says()
+    worker = quickstart.child("worker-jobs")
+    pool = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    runner = (disturbed / "attempt-1" / "runner.pid").read_text()
+    for pid in (runner, *pool, worker.pid):
+        os.kill(int(pid), signal.SIGKILL)
+    assert not (disturbed / "output").exists()
+    for job in (disturbed, undisturbed):
+        assert wait_until((job / "output").exists, PATIENCE), quickstart.says()
+    assert 1 < _steps(disturbed, 2)[0] <= _steps(disturbed, 1)[-1] + 1  # it went on from a checkpoint
+    assert not (undisturbed / "attempt-2").exists()
+    weights = [sha256(job / "output" / "model" / "model.safetensors") for job in (disturbed, undisturbed)]
+    assert weights[0] == weights[1]
+
+
+def _steps(job: Path, attempt: int) -> list[int]:
+    """The steps that the diary of an attempt tells of by now."""
+    diary = job / f"attempt-{attempt}" / "events.jsonl"
+    lines = diary.read_text().splitlines(keepends=True) if diary.exists() else []
+    events = [json.loads(line) for line in lines if line.endswith("\n")]
+    return [event["step"] for event in events if "step" in event]
 
 
 @pytest.mark.slow

@@ -65,6 +65,11 @@ class HistogramPicture:
     mean: float
     mean_x: float
     count: int
+    columns: tuple[str, ...] = ("From", "To", "Answers")
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        return [(f"{bar.start:+.2f}", f"{bar.end:+.2f}", str(bar.count)) for bar in self.bars if bar.count]
 
 
 def histogram(
@@ -119,6 +124,11 @@ class LinePicture:
     height: int
     dots: tuple[Dot, ...]
     ticks: tuple[Tick, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        return [(str(dot.at), f"{dot.value:+.2f}") for dot in self.dots]
 
     @property
     def path(self) -> str:
@@ -126,7 +136,12 @@ class LinePicture:
 
 
 def line(
-    values: Sequence[float | None], *, width: int = 640, height: int = 160, margin: int = 24
+    values: Sequence[float | None],
+    *,
+    columns: tuple[str, str] = ("Number", "Value"),
+    width: int = 640,
+    height: int = 160,
+    margin: int = 24,
 ) -> LinePicture | None:
     """From the least value at the bottom to the greatest at the top. None for fewer than two, or if one is missing."""
     finite = [value for value in values if value is not None and math.isfinite(value)]
@@ -145,4 +160,4 @@ def line(
         for number, value in enumerate(finite, start=1)
     )
     shown = sorted({1, (1 + len(finite)) // 2, len(finite)})
-    return LinePicture(width, height, dots, tuple(Tick(dots[at - 1].x, str(at)) for at in shown))
+    return LinePicture(width, height, dots, tuple(Tick(dots[at - 1].x, str(at)) for at in shown), columns)

@@ -41,4 +41,5 @@ def results_of(job: Job) -> Results | None:
     facts = [
         (label, write(measured[name])) for name, (label, write) in MEASURES.items() if measured.get(name) is not None
     ]
-    return Results(facts, charts.line(measured.get("best_of") or []))
+    best_of = charts.line(measured.get("best_of") or [], columns=("Best of", "Reward to expect"))
+    return Results(facts, best_of)

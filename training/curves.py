@@ -20,16 +20,42 @@ class Title:
 
 
 TITLES = {
-    "loss": Title("Loss (training)", "Lower is better. Guessing gives 0.693."),
-    "heldout_accuracy": Title(
-        "Accuracy on held-out prompts", "The share of pairs that it orders as people did.", tone="good", unit="%"
+    "loss": Title(
+        "Loss (training)", "How wrong it was on the step's pairs before it learned from them. Guessing gives 0.693."
     ),
-    "heldout_log_loss": Title("Log-loss on held-out prompts", "Guessing gives 0.693; above it, it is too sure."),
-    "train_accuracy": Title("Accuracy on training pairs", "The share of pairs that it orders as people did.", unit="%"),
-    "tokens_per_second": Title("Tokens a second", "How fast it works.", tone="tie"),
-    "learning_rate": Title("Learning rate", "How far a step goes.", tone="tie"),
-    "grad_norm": Title("Gradient norm", "Before it is clipped.", tone="tie"),
+    "heldout_accuracy": Title(
+        "Accuracy on held-out prompts",
+        "The share of pairs that it orders as people did, of prompts that it never learns from. Guessing gives 50 %.",
+        tone="good",
+        unit="%",
+    ),
+    "heldout_log_loss": Title(
+        "Log-loss on held-out prompts",
+        "How wrong it is there, above all where it is sure. Guessing gives 0.693; above it, it is too sure.",
+    ),
+    "winner_score": Title(
+        "Reward of the winners",
+        "The mean reward of the best answer of each prompt, of those scored so far.",
+        tone="good",
+    ),
+    "train_accuracy": Title(
+        "Accuracy on training pairs",
+        "The share of the step's pairs that it ordered as people did, before it learned from them.",
+        unit="%",
+    ),
+    "tokens_per_second": Title(
+        "Tokens a second", "How fast it draws, reads or learns, without the loading of the model.", tone="tie"
+    ),
+    "learning_rate": Title(
+        "Learning rate", "How far a step moves the weights: it rises at first, then falls to a tenth.", tone="tie"
+    ),
+    "grad_norm": Title(
+        "Gradient norm",
+        "How steep the loss is at a step, before it is clipped. Jumps ask for a lower rate.",
+        tone="tie",
+    ),
 }
+"""Every series that a kind reports, in the order of the page."""
 ORDER = {name: place for place, name in enumerate(TITLES)}
 
 
@@ -41,7 +67,7 @@ class Curve:
     @property
     def title(self) -> Title:
         plain = self.name.replace("_", " ").replace("/", ": ").capitalize()
-        return TITLES.get(self.name) or Title(plain, "As the job reports it.")
+        return TITLES.get(self.name) or Title(plain, "")
 
     @property
     def columns(self) -> tuple[str, str]:

@@ -28,7 +28,8 @@
       cursor: { y: false },
       legend: { show: false },
       scales: { x: { time: false } },
-      axes: [axis, { ...axis, size: 48, values: (_, numbers) => numbers.map(label) }],
+      padding: [8, null, 0, null],
+      axes: [{ ...axis, size: 26 }, { ...axis, size: 48, values: (_, numbers) => numbers.map(label) }],
       series: headings.map((label, index) =>
         index ? { label, stroke: colour, width: 2, dash: dashes[(index - 1) % 3], spanGaps: true, points: { show: false } } : { label },
       ),

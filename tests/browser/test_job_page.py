@@ -60,6 +60,19 @@ def test_the_axis_of_a_tiny_learning_rate_tells_its_numbers_apart(page, project)
     page.wait_for_function("['2e-5', '4e-5'].every((label) => window.written.includes(label))")
 
 
+def test_nothing_touches_and_nothing_gapes_around_the_numbers_of_a_job(page, project):
+    measured = {"winner_score": 1.25, "best_of": [0.1, 0.75, 1.25], "answers": 6}
+    job = make_job(project, kind="best_of_n", state="succeeded", progress={"results": measured})
+    report(job, range(1, 5))
+    page.goto(f"/jobs/{job.pk}")
+    axis = page.locator("#curve-loss .u-axis").first.bounding_box()
+    numbers = page.locator("#curve-loss summary").bounding_box()
+    assert axis["height"] < 30 and numbers["y"] - (axis["y"] + axis["height"]) < 20
+    table = page.locator(".numbers-under").first.bounding_box()
+    facts = page.locator(".numbers-under + .facts").bounding_box()
+    assert facts["y"] - (table["y"] + table["height"]) > 10
+
+
 def test_a_finished_job_is_asked_for_no_more(page, job):
     page.goto(f"/jobs/{job.pk}")
     Job.objects.filter(pk=job.pk).update(state="succeeded", finished_at=now())

@@ -1,7 +1,5 @@
 """Reward models: the list, and one with how good it is, where it comes from and what it said."""
 
-from typing import Any
-
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -10,7 +8,7 @@ from annotate.paging import keyset_page
 from annotate.requests import SignedInRequest
 from rewards.metrics import ENOUGH_CLUSTERS
 from rewards.models import RewardModel
-from training import charts
+from training import charts, results
 from training.access import of_own_project, reward_models_of
 from training.models import Fitting
 
@@ -34,8 +32,8 @@ def reward_model(request: SignedInRequest, model: RewardModel) -> HttpResponse:
         "accuracy": accuracy_picture(model),
         "verdict": verdict(model),
         "scores": charts.histogram(list(scores)),
-        "heldout": figures(model, HELDOUT),
-        "learned": figures(model, LEARNED),
+        "heldout": results.facts(model.metrics, results.HELDOUT),
+        "learned": results.facts(model.metrics, results.LEARNED),
         "samplings": model.samplings.select_related("batch", "policy", "job").order_by("-id")[:8],
     }
     return render(request, "rewards/reward_model.html", context)
@@ -64,20 +62,3 @@ def verdict(model: RewardModel) -> str:
     if model.accuracy_high < CHANCE:
         return "It orders held-out answers worse than guessing would: do not use it."
     return "The held-out comparisons do not tell it from guessing: rank answers of more prompts, and train again."
-
-
-HELDOUT = {"heldout_pairs": "Held-out comparisons", "heldout_roots": "Held-out conversations"}
-LEARNED = {
-    "prompts": "Prompts",
-    "rankings": "Rankings",
-    "pairs": "Comparisons",
-    "rankings_of_ties": "Rankings of ties only",
-    "answers": "Answers",
-    "steps": "Steps",
-    "tokens_real": "Tokens read",
-    "train_seconds": "Seconds of training",
-}
-
-
-def figures(model: RewardModel, labels: dict[str, str]) -> list[tuple[str, Any]]:
-    return [(label, model.metrics[name]) for name, label in labels.items() if model.metrics.get(name) is not None]

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from annotate.models import Answer, AnswerBatch, Comparison, Membership, Project, Prompt, Ranking, RankingTask, User
 
 ENOUGH_COMPARISONS = 100
-"""With a winner: with so many a reward model can be taught and measured. Below, its accuracy is little but a guess."""
+"""With a winner: from so many a reward model learns something. To measure it takes more prompts, not more pairs."""
 
 
 def projects_of(user: User) -> QuerySet[Project]:

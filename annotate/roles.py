@@ -59,7 +59,7 @@ def project_role(wanted: str) -> Callable[[ProjectView], ProjectView]:
             if project is None or role is None:
                 raise Http404("There is no such project, or you are not in it.")
             if not at_least(role, wanted):
-                raise PermissionDenied(f"You are a {role} in {project}. This page is for a {wanted}.")
+                raise PermissionDenied(f"You are a {role} in {project}. This page takes the role of {wanted}.")
             request.project, request.role = project, role  # type: ignore[attr-defined]
             return view(request, slug, *args, **kwargs)
 

@@ -178,7 +178,7 @@ def _prompts(project: Project, inputs: Inputs) -> Inputs:
         chosen: Inputs = {"prompts": sorted({_whole(one, "prompt") for one in _list(inputs["prompts"], "prompts")})}
         found = chosen_prompts(project, chosen).count()
         if found < len(chosen["prompts"]):
-            raise Refused(f"{len(chosen['prompts']) - found} of the chosen prompts are not in {project}.")
+            raise Refused(f"Of the chosen prompts {len(chosen['prompts']) - found} cannot be found in {project}.")
     else:
         chosen = {"split": str(inputs.get("split") or Prompt.Split.TRAIN)}
         if chosen["split"] not in Prompt.Split.values:

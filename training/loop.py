@@ -92,12 +92,12 @@ class Loop:
         missing = ENOUGH_COMPARISONS - self.comparisons
         if missing > 0 and not self.is_ranked:
             more = f"{missing} more comparison{'' if missing == 1 else 's'}"
-            return self._rank(f"{more}, and a reward model can be taught and measured. Ranking 4 answers makes 6.")
+            return self._rank(f"{more}, and a reward model has enough to learn from. Ranking 4 answers makes 6.")
         text = f"{self.comparisons:,} comparisons are in: teach a reward model."
         if missing > 0:
             text = (
                 f"All is ranked: {self.comparisons} of the {ENOUGH_COMPARISONS} comparisons that a reward model wants. "
-                "It can be taught, but hardly measured."
+                "It can be taught, and will learn little."
             )
         return Step(text, "Train", reverse("train", args=[self.project.slug]))
 

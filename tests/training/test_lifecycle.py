@@ -103,7 +103,7 @@ def test_a_project_without_prompts_is_told_so() -> None:
 
 def test_prompts_of_another_project_are_refused() -> None:
     stranger = factories.make_prompt()
-    with pytest.raises(lifecycle.Refused, match="1 of the chosen prompts are not in"):
+    with pytest.raises(lifecycle.Refused, match="Of the chosen prompts 1 cannot be found in"):
         launch_sample(prompts=[stranger.pk])
 
 

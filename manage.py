@@ -18,6 +18,7 @@ WITHOUT_SERVICES = {
     "version",
 }
 """Commands that do not ask the database, or that look after the services themselves."""
+MIGRATING = {"migrate", "quickstart"}
 
 
 def main(words: list[str]) -> None:
@@ -42,9 +43,22 @@ def main(words: list[str]) -> None:
     try:
         execute_from_command_line(words)
     except ProgrammingError as problem:
-        if not isinstance(problem.__cause__, UndefinedTable | UndefinedColumn):
+        missing = isinstance(problem.__cause__, UndefinedTable | UndefinedColumn)
+        if command in MIGRATING or not missing or not _behind():
             raise
-        sys.exit("The database is not up to date. Start Plackett with `make demo`, or run: python manage.py migrate")
+        sys.exit(
+            "The database is not up to date. Start Plackett with `make demo`, "
+            "or run: .venv/bin/python manage.py migrate"
+        )
+
+
+def _behind() -> bool:
+    """Whether migrations wait to be applied."""
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    plan = MigrationExecutor(connection)
+    return bool(plan.migration_plan(plan.loader.graph.leaf_nodes()))
 
 
 def _leave(number: int, frame: object) -> NoReturn:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 from config import embedded
+from config.processes import wait_until
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared, not bound
 
@@ -57,14 +58,12 @@ def alone(url: str) -> Iterator[None]:
 
     Raises Running."""
     with _lock().open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not wait_until(lambda: _locked(file), patience=1):  # a command that looks at the lock holds it for a moment
             file.seek(0)
             raise Running(
                 f"Plackett runs already from {embedded.home()}: {file.read().strip()}. "
                 "Stop that one first, or give this one another PLACKETT_HOME and PORT."
-            ) from None
+            )
         file.truncate(0)
         file.write(f"process {os.getpid()}, {url}")
         file.flush()
@@ -106,6 +105,14 @@ def own_hosts() -> list[str]:
     """The names under which browsers ask for this machine: it itself, and what BIND names, if that is one address."""
     local = ["127.0.0.1", "localhost", "[::1]"]
     return local if _host() in EVERYWHERE else list(dict.fromkeys([*local, _bracketed(_host())]))
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _lock() -> Path:

@@ -12,6 +12,7 @@ from annotate.models import AnswerBatch, Project, Prompt, Snapshot, User
 from annotate.ranking import MOST_AT_THE_DESK
 from rewards.models import RewardModel
 from rewards.specs import InvalidSpec
+from training.enough import LEAST
 from training.folders import UnusableFolder, check_model_source
 from training.models import Policy
 from training.specs import KINDS
@@ -64,7 +65,7 @@ def check_desk(settings: Inputs, inputs: Inputs) -> None:
         )
 
 
-def chosen_prompts(project: Project, inputs: Inputs, seed: int = 0) -> QuerySet[Prompt]:
+def chosen_prompts(project: Project, inputs: Inputs, *, seed: int) -> QuerySet[Prompt]:
     """The prompts that a job answers: the named ones, those of a split, or so many of a split, drawn by the seed.
 
     Each prompt has its place in the draw by its own id: more are the same ones and others, whatever else is there."""
@@ -95,10 +96,10 @@ def check_trains(project: Project) -> None:
 def checked_fit(project: Project, inputs: Inputs, *, rankings: str, prompts: int, preferences: int) -> Inputs:
     """What a fit works on beside its snapshot: all that can be known before one is frozen. Raises Refused."""
     policy = _find(Policy.objects.all(), inputs.get("policy"), "policy")
-    if prompts < 2 or preferences < 2:
+    if prompts < LEAST or preferences < LEAST:
         raise Refused(
-            f"{rankings}: {preferences} preferences on {prompts} prompts are too few, for some prompts train the "
-            "model and others test it. Rank at least two, not all as ties, and freeze again."
+            f"{rankings}: {preferences} comparisons with a winner on {prompts} prompts are too few, for some prompts "
+            "train the model and others test it. Rank at least two, not all as ties, and freeze again."
         )
     name = str(inputs.get("name") or "").strip()[:LONGEST_NAME]
     if name and RewardModel.objects.filter(project=project, name=name).exists():
@@ -176,22 +177,24 @@ def _answer_row(row: Any) -> Inputs:
 def _prompts(project: Project, inputs: Inputs) -> Inputs:
     if inputs.get("prompts") is not None:
         chosen: Inputs = {"prompts": sorted({_whole(one, "prompt") for one in _list(inputs["prompts"], "prompts")})}
-        found = chosen_prompts(project, chosen).count()
+        found = chosen_prompts(project, chosen, seed=0).count()
         if found < len(chosen["prompts"]):
             raise Refused(f"Of the chosen prompts {len(chosen['prompts']) - found} cannot be found in {project}.")
     else:
         chosen = {"split": str(inputs.get("split") or Prompt.Split.TRAIN)}
         if chosen["split"] not in Prompt.Split.values:
             raise Refused(f"There is no split {chosen['split']!r}; there are {', '.join(Prompt.Split.values)}.")
-    there = chosen_prompts(project, chosen).count()
+    there = chosen_prompts(project, chosen, seed=0).count()
     if not there:
         raise Refused(f"{project} has no such prompts to answer: import some first.")
     if inputs.get("count") in (None, ""):
         return chosen
-    count = _whole(inputs["count"], "number of prompts")
-    if "prompts" in chosen or not 1 <= count <= there:
-        raise Refused(f"Choose 1 to {there:,} prompts of a split by their count, or leave it out for all of them.")
-    return {**chosen, "count": count}
+    if "prompts" in chosen:
+        raise Refused("Name the prompts, or say how many of a split: not both.")
+    count = str(inputs["count"])
+    if not count.isdecimal() or not 1 <= int(count) <= there:
+        raise Refused(f"{count[:20]} is no number of prompts here: take 1 to {there:,}, or leave it out for all.")
+    return {**chosen, "count": int(count)}
 
 
 def _reward_model(project: Project, inputs: Inputs) -> Inputs:

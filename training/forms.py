@@ -12,6 +12,7 @@ from annotate.models import AnswerBatch, Project, Prompt, Snapshot
 from rewards.models import RewardModel
 from rewards.specs import course, describe
 from training import gather
+from training.enough import LEAST, Ranked
 from training.lineage import comparisons_in
 from training.models import Policy
 from training.specs import KINDS
@@ -26,6 +27,8 @@ class LaunchForm(forms.Form):
     suggested: ClassVar[tuple[str, ...]] = ()
     """Settings whose first values follow from what was chosen; `why` says how."""
     why: str = ""
+    warning: str = ""
+    """What is amiss with what was chosen."""
     essentials: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -164,8 +167,8 @@ class TrainForm(LaunchForm):
     )
     name = forms.CharField(required=False, max_length=120, help_text="Left empty, its base and snapshot name it.")
 
-    def __init__(self, *args: Any, project: Project, ranked_now: int, **kwargs: Any) -> None:
-        """`ranked_now`: the prompts whose rankings would be frozen now."""
+    def __init__(self, *args: Any, project: Project, now: Ranked, **kwargs: Any) -> None:
+        """`now`: what would be frozen now."""
         super().__init__(*args, **kwargs)
         self.project = project
         offer(self.fields["snapshot"], training_snapshots(project))
@@ -174,7 +177,10 @@ class TrainForm(LaunchForm):
             | {"hx-target": "#suggested", "hx-select": "#suggested"}
         )
         snapshot = self._chosen()
-        self._suggest(snapshot.counts.get("prompts", 0) if snapshot else ranked_now)
+        ranked = Ranked.frozen(snapshot) if snapshot else now
+        if project.purpose == Project.Purpose.TRAINING:
+            self.warning = ranked.warning
+        self._suggest(ranked.prompts)
 
     def _chosen(self) -> Snapshot | None:
         """The snapshot that the form shows; None for the rankings of now, and for one that is not offered."""
@@ -185,15 +191,14 @@ class TrainForm(LaunchForm):
         return chosen
 
     def _suggest(self, ranked: int) -> None:
-        if not ranked:
+        if ranked < LEAST:
             return
-        training = max(1, round(ranked * (1 - gather.HELDOUT_SHARE)))
+        training = min(ranked - 1, max(1, round(ranked * (1 - gather.HELDOUT_SHARE))))
         size, epochs, steps = course(training)
         self.fields["prompts_per_step"].initial, self.fields["epochs"].initial = size, epochs
         self.why = (
             f"About {training:,} training prompt{pluralize(training)}, for a fifth is held out. "
-            f"Suggested: {size} a step, {epochs} epoch{pluralize(epochs)}, which makes {steps:,} steps"
-            f"{'; a few steps teach nothing.' if epochs > 1 else '.'}"
+            f"Suggested: {size} a step, {epochs} epoch{pluralize(epochs)}, which makes {steps:,} steps."
         )
 
 

@@ -134,7 +134,7 @@ def _policy(job: Job) -> dict[str, Path]:
 
 def _prompt_rows(job: Job) -> Iterator[Inputs]:
     """The id is the external one: the same prompts and seed give the same answers in every installation."""
-    prompts = chosen_prompts(drawn.project_of(job), job.inputs, job.spec["seed"])
+    prompts = chosen_prompts(drawn.project_of(job), job.inputs, seed=job.spec["seed"])
     yield Inputs(
         "prompts.jsonl",
         (

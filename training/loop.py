@@ -10,6 +10,7 @@ from django.urls import reverse
 from annotate.models import Answer, AnswerBatch, Project, Prompt, Ranking, RankingTask
 from annotate.overview import ENOUGH_COMPARISONS, comparisons_to_train_on
 from rewards.models import RewardModel
+from training.enough import LEAST
 from training.models import Job, Sampling
 
 ACTIVE = timedelta(minutes=30)
@@ -39,7 +40,7 @@ class Loop:
     rankings: int = 0
     rankings_wanted: int = 0
     comparisons: int = 0
-    """With a winner, to train on. Counted until there is a reward model: from then on nothing asks."""
+    """With a winner, to train on. Counted in training projects without a reward model: elsewhere nothing asks."""
     labelers: int = 0
     labelers_active: int = 0
     reward_models: int = 0
@@ -93,11 +94,18 @@ class Loop:
         if missing > 0 and not self.is_ranked:
             more = f"{missing} more comparison{'' if missing == 1 else 's'}"
             return self._rank(f"{more}, and a reward model has enough to learn from. Ranking 4 answers makes 6.")
-        text = f"{self.comparisons:,} comparisons are in: teach a reward model."
+        if self.comparisons < LEAST:
+            return Step(
+                "All is ranked, but no reward model can be trained on it: it takes comparisons with a winner, of two "
+                "prompts or more, that are not for testing. Draw more answers, or import prompts.",
+                "Draw answers",
+                reverse("sample", args=[self.project.slug]),
+            )
+        text = f"{self.comparisons:,} comparisons are in: train a reward model."
         if missing > 0:
             text = (
                 f"All is ranked: {self.comparisons} of the {ENOUGH_COMPARISONS} comparisons that a reward model wants. "
-                "It can be taught, and will learn little."
+                "It can be trained, and will learn little."
             )
         return Step(text, "Train", reverse("train", args=[self.project.slug]))
 
@@ -106,9 +114,10 @@ class Loop:
         if not self.best_of_n:
             text = "Let the reward model pick the best of several new answers."
             return self._watch("best_of_n") or Step(text, "Best of N", reverse("best_of_n", args=[slug]))
-        if not self.is_ranked:
-            return self._rank(f"{_rankings(self.rankings_wanted - self.rankings)} open: say what people prefer now.")
-        return Step("Once round. Draw new answers, and rank on.", "Draw answers", reverse("sample", args=[slug]))
+        text = "Once round. Draw new answers, and rank on."
+        if not self.is_ranked:  # not the button: what is open may be for others, or skipped by everyone
+            text = f"{_rankings(self.rankings_wanted - self.rankings)} open: rank them, or draw new answers."
+        return Step(text, "Draw answers", reverse("sample", args=[slug]))
 
     def _rank(self, text: str) -> Step:
         return Step(text, "Rank", reverse("rank", args=[self.project.slug]))
@@ -163,8 +172,10 @@ def loops(projects: Iterable[Project], *, now: datetime) -> dict[int, Loop]:
         "batch__project",
         best_of_n=Count("id"),
     )
-    untaught = [pk for pk, loop in found.items() if not loop.reward_models]
-    comparisons = comparisons_to_train_on(untaught).filter(tie=False)
+    untrained = [
+        pk for pk, loop in found.items() if not loop.reward_models and loop.project.purpose == Project.Purpose.TRAINING
+    ]
+    comparisons = comparisons_to_train_on(untrained).filter(tie=False)
     _count(found, comparisons, "prompt__project", comparisons=Count("id"))
     for job in Job.objects.unfinished().filter(project__in=ids).order_by("id"):
         if job.project_id is not None:

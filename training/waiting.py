@@ -1,16 +1,16 @@
 """What a person asks of a job that is not done: when does it start, why not yet, does it live, when is it done."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db.models import Count, Q
-from django.utils.timezone import localtime, now
+from django.utils.timezone import now
 
 from training.models import Device, Job, Worker
 from training.workers import lifetime
 
 SOON = timedelta(seconds=10)
-MISSED_BEATS = 2
+MISSED_BEATS = 3
 """So many heartbeats late, a running job is no longer believed to run. It is taken up again when its lease ends."""
 
 
@@ -42,19 +42,21 @@ def why_waiting(job: Job) -> str:
     return "It starts within seconds."
 
 
-def silent_since(job: Job) -> datetime | None:
-    """When a running job that has missed its heartbeats last gave a sign of life: each renews the lease."""
+def silent_for(job: Job) -> timedelta | None:
+    """How long ago a running job that has missed its heartbeats last gave a sign of life: each renews the lease."""
     if job.state != Job.State.RUNNING or job.lease_until is None:
         return None
     last = job.lease_until - timedelta(seconds=settings.JOB_LEASE_SECONDS)
-    return last if now() - last > timedelta(seconds=MISSED_BEATS * settings.JOB_HEARTBEAT_SECONDS) else None
+    silence = now() - last
+    return silence if silence > timedelta(seconds=MISSED_BEATS * settings.JOB_HEARTBEAT_SECONDS) else None
 
 
 def taken_up_again(job: Job) -> str:
     """What becomes of a job that is silent, and when: a sentence. The reaper decides, within a round of the lease."""
     assert job.lease_until is not None
     due = job.lease_until + timedelta(seconds=settings.JOB_REAP_SECONDS)
-    when = f"at about {localtime(due):%H:%M:%S}" if due > now() - SOON else "as soon as a worker is up"
+    left = due - now()
+    when = f"in about {max(1, round(left.total_seconds()))} s" if left > -SOON else "as soon as a worker is up"
     if job.cancel_requested:
         return f"It counts as cancelled {when}."
     if job.interruptions >= settings.JOB_MAX_INTERRUPTIONS and not job.stop_requested:
@@ -67,7 +69,7 @@ def time_left(job: Job) -> timedelta | None:
     steps, since = job.progress.get("step"), job.progress.get("since")
     if job.state != Job.State.RUNNING or not since or since.get("attempt") != job.attempt or steps is None:
         return None
-    if silent_since(job):
+    if silent_for(job):
         return None
     done, spent = steps - since["step"], job.progress["time"] - since["time"]
     if done <= 0 or spent <= 0:

@@ -56,7 +56,8 @@
         section.querySelectorAll(".raw-text").forEach((details) => (details.open = isRaw));
       });
       const skip = section.querySelector("#skip");
-      skip.addEventListener("keydown", (event) => skip.matches(":popover-open") || event.preventDefault()); // just closed
+      // The focus stays in the closed form until the next frame: Enter would send what nobody sees.
+      skip.addEventListener("keydown", (event) => skip.matches(":popover-open") || event.preventDefault());
       this.form.addEventListener("submit", (event) => this.#submitting(event), true);
       this.form.addEventListener("htmx:sendError", () => this.#sendAgain("No connection."));
       this.form.addEventListener("htmx:responseError", ({ detail }) => {
@@ -217,13 +218,13 @@
   }
 
   // A new task stands here for 20 ms before it is started: a key of that moment was meant for the one before.
-  function isStarted() {
-    const section = document.getElementById("task");
-    return !section?.dataset.assignment || desk?.section === section;
-  }
+  let isSettling = false;
+  const isPlain = ({ key, ctrlKey, altKey, metaKey }) => !(key === "Tab" || ctrlKey || altKey || metaKey);
 
   htmx.onLoad(() => start());
-  document.addEventListener("keydown", (event) => isStarted() || event.preventDefault(), true);
+  document.addEventListener("keydown", (event) => isSettling && isPlain(event) && event.preventDefault(), true);
+  document.addEventListener("htmx:afterSwap", ({ detail }) => (isSettling ||= detail.target.id === "task"));
+  document.addEventListener("htmx:afterSettle", () => (isSettling = false));
   document.addEventListener("shortcut", (event) => desk?.shortcut(event));
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target.id === "task") document.querySelector("#task [data-focus]")?.focus({ preventScroll: true });

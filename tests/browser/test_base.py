@@ -120,9 +120,14 @@ def test_a_message_covers_no_button(page, sign_in, width):
         said, box = message.bounding_box(), place.bounding_box()
         return box and said["y"] < box["y"] + box["height"] and box["y"] < said["y"] + said["height"]
 
-    assert [place for place in page.locator("#batches :is(a, button, input)").all() if covers(place)] == []
+    def covered(places):
+        found = page.locator(places).all()
+        assert found
+        return [place for place in found if covers(place)]
+
+    assert covered("#batches :is(a, button, input)") == []
     page.evaluate("scrollTo(0, 0)")
-    assert [place for place in page.locator(":is(.bar, main) :is(a, button, input)").all() if covers(place)] == []
+    assert covered(":is(.bar, main) :is(a, button, input)") == []
 
 
 def test_a_page_is_wide_enough_for_no_sideways_scroll_on_a_phone(signed_in):

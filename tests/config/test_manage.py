@@ -29,8 +29,8 @@ def test_a_command_before_the_first_migration_says_so_in_a_sentence(fresh_home):
     done = manage("sign_in_link", "admin")
     assert done.returncode == 1
     assert (
-        done.stderr
-        == "The database is not up to date. Start Plackett with `make demo`, or run: python manage.py migrate\n"
+        done.stderr == "The database is not up to date. Start Plackett with `make demo`, "
+        "or run: .venv/bin/python manage.py migrate\n"
     )
 
 

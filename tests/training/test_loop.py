@@ -5,8 +5,8 @@ from annotate import overview
 from annotate.models import Withdrawal
 from tests import factories
 from tests.training.learned import make_job, make_reward_model, make_sampling
+from training.enough import Ranked
 from training.loop import loops
-from training.views.launches import comparisons_now
 from training.views.projects import stages
 
 pytestmark = pytest.mark.django_db
@@ -53,11 +53,11 @@ def test_open_tasks_are_ranked_until_there_are_as_many_comparisons_as_the_launch
     factories.make_task(project)
     step = loop_of(project).next_step()
     assert step.action == "Rank"
-    assert step.text.startswith(f"{overview.ENOUGH_COMPARISONS - comparisons_now(project).told} more comparisons")
+    assert step.text.startswith(f"{overview.ENOUGH_COMPARISONS - Ranked.now(project).comparisons} more comparisons")
     for _ in range(3):
         answers = factories.make_answers(factories.make_prompt(project), "123456789")
         factories.make_ranking(factories.make_task(answers=answers, priority=-1), ranks=range(1, 10))
-    assert loop_of(project).next_step().text == "114 comparisons are in: teach a reward model."
+    assert loop_of(project).next_step().text == "114 comparisons are in: train a reward model."
 
 
 def test_how_many_are_missing_does_not_change_with_the_tasks_that_come(project):
@@ -74,7 +74,7 @@ def test_comparisons_that_may_not_train_are_not_counted(project):
     Withdrawal.objects.create(ranking=first)
     factories.make_prompt(project, split="id_test", root=second.task.prompt.root)
     factories.make_prompt(root=factories.make_prompt(project).root, split="id_test")  # in another project
-    assert loop_of(project).comparisons == comparisons_now(project).told == 3
+    assert loop_of(project).comparisons == Ranked.now(project).comparisons == 3
 
 
 def test_rankings_are_done_when_all_that_were_wanted_are_there(project):
@@ -111,10 +111,17 @@ def test_after_best_of_n_the_loop_begins_again(project):
     assert loop_of(project).next_step().url == "/projects/bread/sample"
 
 
-def test_after_best_of_n_what_came_back_to_the_desk_is_ranked_first(project):
+def test_after_best_of_n_an_open_ranking_is_named_and_does_not_stop_the_loop(project):
     been_once_round(project)
     factories.make_task(project)
-    assert loop_of(project).next_step().text == "1 ranking is open: say what people prefer now."
+    step = loop_of(project).next_step()
+    assert (step.action, step.text) == ("Draw answers", "1 ranking is open: rank them, or draw new answers.")
+
+
+def test_rankings_that_nothing_can_be_learned_from_do_not_lead_to_training(project):
+    for _ in range(2):
+        factories.make_ranking(factories.make_task(project), ranks=[1, 1, 1])
+    assert loop_of(project).next_step().url == "/projects/bread/sample"
 
 
 @pytest.mark.parametrize("state", ["running", "failed", "cancelled"])

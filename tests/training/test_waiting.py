@@ -1,5 +1,6 @@
 """What the pages say of a job that is not done: when it starts, whether it lives, when it is done."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -59,28 +60,27 @@ def text_of(response):
 
 @pytest.fixture
 def silent(project):
-    """A job whose worker died 40 seconds ago, in the words of its last report soon done."""
-    at = now() + timedelta(seconds=20)  # of a lease of 60 s, renewed every 15
+    """A job whose worker died 50 seconds ago, in the words of its last report soon done."""
+    at = now() + timedelta(seconds=10)  # of a lease of 60 s, renewed every 15
     progress = {"step": 126, "total": 200, "time": 1126.0, "since": {"attempt": 1, "step": 1, "time": 1001.0}}
     progress["metrics"] = {"tokens_per_second": 1311.2}
     return learned.make_job(project, kind="reward", state="running", lease_until=at, progress=progress)
 
 
-def test_a_job_without_a_sign_of_life_says_since_when_and_promises_no_time(client, silent):
-    died, back = silent.lease_until - timedelta(seconds=60), silent.lease_until + timedelta(seconds=10)
+def test_a_job_without_a_sign_of_life_says_for_how_long_and_promises_no_time(client, silent):
     text = text_of(client.get(f"/jobs/{silent.pk}"))
-    assert f"No sign of life since {died:%H:%M:%S}" in text and "Running" not in text
-    assert f"It is taken up again at about {back:%H:%M:%S}." in text
+    assert re.search(r"No sign of life for 5\d s", text) and "Running" not in text
+    assert re.search(r"It is taken up again in about (20|1\d) s\.", text)
     assert " left" not in text and "tokens/s" not in text
     text = text_of(client.get("/jobs/"))
-    assert f"No sign of life since {died:%H:%M:%S}" in text and f"at about {back:%H:%M:%S}" in text
+    assert re.search(r"No sign of life for 5\d s", text) and re.search(r"in about (20|1\d) s", text)
 
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"lease_until": now() - timedelta(hours=1)}, "It is taken up again as soon as a worker is up."),
-        ({"cancel_requested": True}, "It counts as cancelled at about"),
+        ({"cancel_requested": True}, "It counts as cancelled in about"),
         ({"interruptions": 3}, "It was interrupted too often to be taken up again"),
     ],
 )

@@ -10,7 +10,7 @@ from training.models import Job
 from training.specs import KINDS
 
 register = template.Library()
-register.filter("silent_since", waiting.silent_since)
+register.filter("silent_for", waiting.silent_for)
 register.filter("taken_up_again", waiting.taken_up_again)
 
 

@@ -113,7 +113,7 @@ def pace(job: Job) -> list[str]:
     if left is not None:
         words.append(f"about {duration(left)} left")
     speed = job.progress.get("metrics", {}).get("tokens_per_second")
-    if speed and not waiting.silent_since(job):
+    if speed and not waiting.silent_for(job):
         words.append(f"{figure(round(speed, 1))} tokens/s")
     if job.attempt:
         where = f" on {job.worker.host}" if job.worker else ""

@@ -1,29 +1,24 @@
 """Launch forms: each asks what to work on and how, and leads to the page of the new job."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
-from annotate import overview, snapshots
+from annotate import snapshots
 from annotate.models import Project, Snapshot
 from annotate.ranking import MOST_AT_THE_DESK
 from annotate.requests import ProjectRequest, SignedInRequest
 from annotate.roles import project_role
-from rewards.metrics import ENOUGH_CLUSTERS
 from rewards.models import RewardModel
 from rewards.specs import InvalidSpec
-from training import checks, gather, lifecycle
+from training import checks, lifecycle
 from training.access import of_own_project
+from training.enough import Ranked
 from training.forms import BestOfNForm, LaunchForm, SampleForm, ScoreForm, TrainForm
 from training.models import Job, Policy
-
-FEW_PROMPTS = round(ENOUGH_CLUSTERS / gather.HELDOUT_SHARE)
-"""Below this too few conversations are held out to tell the model from guessing, and a warning stands beside the form.
-"""
 
 
 @project_role("researcher")
@@ -35,7 +30,7 @@ def sample(request: ProjectRequest, slug: str) -> HttpResponse:
         "title": "Draw answers",
         "action": "Draw answers",
         "notes": [
-            "The policy answers every prompt of the split several times. They appear on the job's page.",
+            "The policy answers each chosen prompt several times. They appear on the job's page.",
             "A job that is stopped keeps its answers, and goes on from there.",
         ],
         "warning": "" if Policy.objects.exists() else "There is no policy yet. An installation admin adds one.",
@@ -66,8 +61,8 @@ def best_of_n(request: ProjectRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def train(request: ProjectRequest, slug: str) -> HttpResponse:
     project: Project = request.project
-    now = comparisons_now(project)
-    form = TrainForm(request.POST or None, project=project, ranked_now=now.prompts, initial=asked(request))
+    now = Ranked.now(project)
+    form = TrainForm(request.POST or None, project=project, now=now, initial=asked(request))
     page = {
         "title": "Train a reward model",
         "action": "Train",
@@ -76,50 +71,15 @@ def train(request: ProjectRequest, slug: str) -> HttpResponse:
             "Whole conversations are held out, and the model is tested on them. Rankings of test prompts are left out.",
         ],
         "facts": [
-            ("Comparisons now", f"{now.told:,}"),
+            ("Comparisons now", f"{now.comparisons:,}"),
             ("Ties now", f"{now.ties:,}"),
             ("Ranked prompts", f"{now.prompts:,}"),
         ],
-        "warning": _warning(project, now),
+        "warning": "This is an evaluation project: its rankings never enter training."
+        if project.purpose == Project.Purpose.EVALUATION
+        else "",
     }
     return _launch(request, form, project, page)
-
-
-class Comparisons(NamedTuple):
-    told: int
-    """With a winner."""
-    ties: int
-    prompts: int
-
-
-def comparisons_now(project: Project) -> Comparisons:
-    """What a snapshot for training would hold now."""
-    counted = overview.comparisons_to_train_on([project.pk]).aggregate(
-        told=Count("id", filter=Q(tie=False)),
-        ties=Count("id", filter=Q(tie=True)),
-        prompts=Count("prompt", distinct=True),
-    )
-    return Comparisons(**counted)
-
-
-def _warning(project: Project, now: Comparisons) -> str:
-    if project.purpose == Project.Purpose.EVALUATION:
-        return "This is an evaluation project: its rankings never enter training."
-    if now.told == 0:
-        return "Nothing is ranked yet. Rank at least two prompts first."
-    said = []
-    if now.told < overview.ENOUGH_COMPARISONS:
-        said.append(
-            f"{now.told} comparison{' is' if now.told == 1 else 's are'} little to learn from: "
-            f"rank until there are {overview.ENOUGH_COMPARISONS} or more."
-        )
-    if now.prompts < FEW_PROMPTS:
-        said.append(
-            f"{now.prompts} ranked prompt{' is' if now.prompts == 1 else 's are'} few. Training works, but how "
-            f"good the model is cannot be told: a fifth is held out to test it, and of {FEW_PROMPTS} that makes "
-            f"{ENOUGH_CLUSTERS}, which is enough."
-        )
-    return " ".join(said)
 
 
 @of_own_project(RewardModel)
@@ -174,11 +134,11 @@ def launched(request: SignedInRequest, form: LaunchForm, project: Project | None
 
 def _frozen(request: SignedInRequest, form: TrainForm) -> Snapshot:
     """The rankings of now. They are counted first: what a fit would be refused for is never written to the disk."""
-    project, now = form.project, comparisons_now(form.project)
+    project, now = form.project, Ranked.now(form.project)
     checks.full_settings(form.kind, form.settings)
     checks.check_trains(project)
-    if now.told or now.ties:  # where nothing is ranked, or all of test prompts, freezing says which
+    if now.comparisons or now.ties:  # where nothing is ranked, or all of test prompts, freezing says which
         checks.checked_fit(
-            project, form.inputs, rankings="The rankings of now", prompts=now.prompts, preferences=now.told
+            project, form.inputs, rankings="The rankings of now", prompts=now.prompts, preferences=now.comparisons
         )
     return snapshots.freeze(project=project, user=request.user)

@@ -53,7 +53,7 @@ def verdict(model: RewardModel) -> str:
     if conversations < ENOUGH_CLUSTERS:
         return (
             f"Too few held-out conversations to tell it from guessing ({conversations}; {ENOUGH_CLUSTERS} or more are "
-            "needed): the interval is surer than so few allow. Rank answers of more prompts, and train again."
+            f"needed). Rank answers of more prompts, and train again."
         )
     if model.accuracy_low is None or model.accuracy_high is None:
         return "How sure this is was not measured."

@@ -70,7 +70,10 @@ class Command(BaseCommand):
         admin = first_admin()
         self.say(f"\nSign in once: {sign_in_link(admin, self.url).strip()}\n")
         again = _typed("sign_in_link", admin.username)
-        self.say(f"The link is good for 15 minutes. Another: {again}\nCtrl-C stops everything.")
+        self.say(f"The link is good for 15 minutes. Another: {again}")
+        if os.environ.get("DATABASE_URL"):
+            self.say("Set DATABASE_URL there as here.")
+        self.say("Ctrl-C stops everything.")
         for child in others:
             child.start()
         connections.close_all()

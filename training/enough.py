@@ -28,7 +28,7 @@ class Ranked(NamedTuple):
         counted = comparisons_to_train_on([project.pk]).aggregate(
             comparisons=Count("id", filter=Q(tie=False)),
             ties=Count("id", filter=Q(tie=True)),
-            prompts=Count("prompt", distinct=True),
+            prompts=Count("prompt", distinct=True, filter=Q(tie=False)),
         )
         return cls(**counted)
 

@@ -198,7 +198,7 @@ class TrainForm(LaunchForm):
         self.fields["prompts_per_step"].initial, self.fields["epochs"].initial = size, epochs
         self.why = (
             f"About {training:,} training prompt{pluralize(training)}, for a fifth is held out. "
-            f"Suggested: {size} a step, {epochs} epoch{pluralize(epochs)}, which makes {steps:,} steps."
+            f"Suggested: {size} a step, {epochs} epoch{pluralize(epochs)}, which makes about {steps:,} steps."
         )
 
 

@@ -94,7 +94,7 @@ def _no_device(job: Job, hosts: set[str]) -> str:
         return f"It wants {job.devices_wanted} devices on one host, and no host with a worker has more than {most}."
     if any(count["free"] >= job.devices_wanted for count in counts):
         return ""
-    holders = Job.objects.filter(state=Job.State.RUNNING, devices__host__in=hosts).distinct()
+    holders = Job.objects.filter(state=Job.State.RUNNING, devices__host__in=hosts).exclude(pk=job.pk).distinct()
     times = {holder: time_left(holder) for holder in holders}
     known = {holder: left for holder, left in times.items() if left is not None}
     first = min(known, key=lambda holder: known[holder]) if known else holders.first()

@@ -165,14 +165,22 @@
         this.section.querySelectorAll("[data-which]")[place].textContent = this.letters[id];
       });
       this.section.querySelector("[data-submit]").setAttribute("aria-disabled", !isComplete);
+      this.#drawUndo();
+    }
+
+    // The steps of a draft from an earlier visit are gone: who wants one back would take back a whole ranking.
+    #drawUndo() {
+      const undo = this.section.querySelector("[data-undo]");
       const isLocal = this.ordering.past.length > 0;
-      this.section.querySelector("[data-undo]").title = isLocal ? "Undo the last step" : "Take back your last ranking";
+      undo.title = isLocal ? "Undo the last step" : "Take back your last ranking";
+      if (isLocal || this.ordering.isUntouched) delete undo.dataset.confirm;
+      else undo.dataset.confirm = "Take back your last ranking? What you placed here is kept for later.";
     }
 
     #question() {
       const { pair, selected, isComplete } = this.ordering;
-      if (pair.length) return `Which is better, ${pair.map((id) => this.letters[id]).join(" or ")}?`;
       if (selected !== null) return `Where does ${this.letters[selected]} belong?`;
+      if (pair.length) return `Which is better, ${pair.map((id) => this.letters[id]).join(" or ")}?`;
       return isComplete ? "All placed: submit, or change the order." : "";
     }
 

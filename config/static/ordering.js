@@ -20,9 +20,14 @@ class Ordering {
     return this.unplaced.length === 0;
   }
 
-  /** The answer that a key now acts on: the one being placed, or one that was picked. */
+  /** Nothing is placed but the first answer, which waits to be compared with. */
+  get isUntouched() {
+    return this.groups.every((group) => group.assumed);
+  }
+
+  /** The answer that a key now acts on: one that was picked, or the one being placed. */
   get active() {
-    return this.candidate ?? this.selected;
+    return this.selected ?? this.candidate;
   }
 
   /** What the candidate is compared with. */
@@ -57,6 +62,7 @@ class Ordering {
   /** The better one of the pair; null where they are equal. */
   judge(better) {
     const [candidate, rival, middle] = [this.candidate, this.rival, this.#middle()];
+    this.selected = null;
     const verdict = better === null ? "equal" : better === candidate ? "better" : "worse";
     this.#remember();
     this.judged = [...this.judged, [candidate, rival, verdict]];
@@ -184,8 +190,7 @@ class Ordering {
   }
 
   #settle(id) {
-    this.selected = this.candidate === null ? id : null;
-    if (this.candidate === id) this.selected = null;
+    this.selected = this.candidate === id ? null : id;
     this.#restart();
   }
 

@@ -8,6 +8,11 @@
     dialog.showModal();
   }
 
+  // A part of the page that looks again by itself puts a new form in the place of the one that was asked about.
+  function sameForm(form) {
+    return [...document.forms].find((other) => other.dataset.confirm && other.action === form.action);
+  }
+
   // In the capturing phase, so that neither htmx nor the browser sends a form before the answer.
   document.addEventListener(
     "submit",
@@ -23,8 +28,10 @@
       event.stopImmediatePropagation();
       const submitter = event.submitter;
       ask(question, () => {
-        form.dataset.confirmed = "yes";
-        form.requestSubmit(submitter);
+        const asked = form.isConnected ? form : sameForm(form);
+        if (!asked) return tell("This is not here any more. Look again before you decide.");
+        asked.dataset.confirmed = "yes";
+        asked.requestSubmit(submitter?.isConnected ? submitter : null);
       });
     },
     true,

@@ -133,7 +133,7 @@ def prepare(run: Run, spec: RewardSpec) -> Fit:
     heldout = _apart(run, train, heldout)
     for name, part in (("training", train), ("held-out", heldout)):
         if part.only_ties:
-            run.events.message(f"{part.only_ties} {name} rankings are only ties and say nothing about which is better.")
+            run.events.message(f"Rankings of ties alone, which do not say which is better: {part.only_ties} ({name}).")
     room = model.room(spec.max_tokens)
     shared = reward_model.shares_rows(model, train.groups, max_tokens=room, say=run.events.message)
     inputs = {name: sha256(run.folder / "inputs" / name) for name in ("train.jsonl", "heldout.jsonl")}

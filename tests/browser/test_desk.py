@@ -118,6 +118,20 @@ def test_a_number_moves_a_placed_answer_among_the_numbers_that_the_others_show(d
     badges_are(desk, ["2nd =", "2nd =", "1st", "4th"])
 
 
+def test_a_letter_and_a_number_speak_of_that_answer_also_while_another_is_being_placed(desk):
+    press(desk, "a", "1", "b", "2", "c", "2", "d", "3")
+    badges_are(desk, ["1st", "2nd =", "2nd =", "4th"])
+
+
+def test_a_ringed_answer_is_asked_about_until_a_verdict_or_the_letter_again(desk):
+    press(desk, "a")
+    expect(desk.locator("[data-question]")).to_have_text("Where does A belong?")
+    press(desk, "a")
+    expect(desk.locator("[data-question]")).to_have_text("Which is better, A or B?")
+    press(desk, "a", "ArrowLeft")
+    expect(desk.locator("[data-question]")).to_have_text("Which is better, B or C?")
+
+
 def test_letters_and_arrows_change_the_order(desk):
     press(desk, "1", "2", "3", "4")
     badges_are(desk, ["2nd", "1st", "3rd", "4th"])
@@ -142,6 +156,23 @@ def test_undo_goes_back_step_by_step_and_then_takes_back_the_last_ranking(desk):
     next_task_is_here(desk)
     desk.keyboard.press("u")
     expect(desk.locator("#task")).to_have_attribute("data-assignment", str(Ranking.objects.get().assignment_id))
+    badges_are(desk, ["1st", "2nd", "3rd", "4th"])
+    assert not Ranking.objects.standing().exists()
+
+
+def test_undo_asks_before_it_takes_back_a_ranking_when_a_reload_forgot_the_steps(desk):
+    press(desk, "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "Enter")
+    next_task_is_here(desk)
+    press(desk, "ArrowLeft")
+    expect(desk.locator("[data-saved]")).to_have_text("saved")
+    desk.reload()
+    badges_are(desk, ["1st", "2nd", "placing", "not placed"])
+    desk.keyboard.press("u")
+    desk.get_by_role("button", name="Go back").click()
+    badges_are(desk, ["1st", "2nd", "placing", "not placed"])
+    assert Ranking.objects.standing().count() == 1
+    desk.keyboard.press("u")
+    desk.get_by_role("button", name="Yes, do it").click()
     badges_are(desk, ["1st", "2nd", "3rd", "4th"])
     assert not Ranking.objects.standing().exists()
 

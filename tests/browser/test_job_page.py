@@ -95,6 +95,18 @@ def test_cancelling_asks_first(page, project):
     expect(page.locator(".state-line .state")).to_have_text("Cancelled")
 
 
+def test_a_running_job_is_cancelled_also_when_the_page_looked_again_meanwhile(page, project):
+    job = make_job(project, state="running")
+    page.goto(f"/jobs/{job.pk}")
+    page.get_by_role("button", name="Cancel").click()
+    page.evaluate("document.getElementById('job').dataset.old = 'yes'")
+    expect(page.locator("#job:not([data-old])")).to_be_attached()  # replaced under the question, with its form
+    page.get_by_role("button", name="Yes, do it").click()
+    expect(page.get_by_text("It was asked to stop, and saves what it has.")).to_be_visible()
+    job.refresh_from_db()
+    assert job.cancel_requested
+
+
 def test_a_ticked_batch_stays_ticked_while_the_project_page_looks_again(page, project):
     batch = make_sampling(project, make_job(project, state="running"))
     page.goto("/projects/bread/")

@@ -127,7 +127,7 @@ def test_a_fit_on_few_rankings_is_offered_small_steps_and_several_epochs_and_tol
     page = client.get("/projects/bread/train", {"snapshot": snapshot.pk})
     assert values_of(page) == ["2", "3"]
     assert "About 14 training prompts, for a fifth is held out." in page.content.decode()
-    assert "2 a step, 3 epochs, which makes 21 steps." in page.content.decode()
+    assert "2 a step, 3 epochs, which makes about 21 steps." in page.content.decode()
 
 
 def test_the_rankings_of_now_are_counted_where_no_snapshot_is_chosen(client, project, policy):

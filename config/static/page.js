@@ -1,12 +1,23 @@
 // What every page does: ask before something that cannot be undone, tell of a failed request, dismiss a message.
 (() => {
+  let confirmed = null;
+
   function ask(question, go) {
     const dialog = document.getElementById("confirm");
     document.getElementById("confirm-question").textContent = question;
     dialog.returnValue = "";
-    dialog.addEventListener("close", () => dialog.returnValue === "yes" && go(), { once: true });
+    confirmed = go;
     dialog.showModal();
   }
+
+  // It is told late of a question that was closed: the next one may stand there by then, and waits for its own answer.
+  document.addEventListener(
+    "close",
+    ({ target }) => {
+      if (target.id === "confirm" && !target.open && target.returnValue === "yes") confirmed();
+    },
+    true,
+  );
 
   // A part of the page that looks again by itself puts a new form in the place of the one that was asked about.
   function sameForm(form) {

@@ -95,6 +95,22 @@ def test_cancelling_asks_first(page, project):
     expect(page.locator(".state-line .state")).to_have_text("Cancelled")
 
 
+def test_a_question_that_follows_another_at_once_still_gets_its_answer(page, project):
+    job = make_job(project)
+    page.goto(f"/jobs/{job.pk}")
+    page.evaluate(
+        """() => {
+          const cancel = document.querySelector("[data-confirm] button");
+          const question = document.getElementById("confirm");
+          cancel.click();
+          question.close();
+          cancel.click();
+        }"""
+    )
+    page.get_by_role("button", name="Yes, do it").click()
+    expect(page.locator(".state-line .state")).to_have_text("Cancelled")
+
+
 def test_a_running_job_is_cancelled_also_when_the_page_looked_again_meanwhile(page, project):
     job = make_job(project, state="running")
     page.goto(f"/jobs/{job.pk}")

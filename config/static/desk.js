@@ -32,7 +32,7 @@
       const places = { left: 0, right: 1 };
       section.querySelectorAll("[data-better]").forEach((button) => {
         const place = places[button.dataset.better];
-        button.addEventListener("click", () => this.change((ordering) => ordering.judge(ordering.pair[place] ?? null)));
+        button.addEventListener("click", () => this.change((ordering) => ordering.judge(this.pair[place] ?? null)));
       });
       this.cards.forEach((card) => {
         const id = card.dataset.answer;
@@ -125,6 +125,7 @@
 
     #draw() {
       const { ordering } = this;
+      this.pair = this.#asTheyStand(ordering.pair);
       const ranks = ordering.ranks();
       for (const id of this.ids) this.#drawCard(id, ranks[id]);
       const strip = this.section.querySelector("[data-order]");
@@ -132,6 +133,12 @@
       const handles = this.section.querySelectorAll("[data-handle]");
       Tray.letDrag(strip, handles, (groups) => (groups ? this.change((o) => o.arrange(groups)) : this.#draw()));
       this.#drawQuestion();
+    }
+
+    /** From left to right, so that an arrow points at the card that it speaks for; one below the other: from the top. */
+    #asTheyStand(ids) {
+      const place = (id) => this.#card(id).getBoundingClientRect().left;
+      return ids.toSorted((one, other) => place(one) - place(other));
     }
 
     /** In words what a change did to the answer that it was about. */
@@ -156,12 +163,12 @@
     }
 
     #drawQuestion() {
-      const { candidate, pair, isComplete } = this.ordering;
+      const { candidate, selected, isComplete } = this.ordering;
       const question = this.section.querySelector("[data-question]");
       question.replaceChildren(...this.#question().split(/\b([A-P])\b/).map((part, index) => (index % 2 ? strong(part) : part)));
       question.classList.remove("is-urgent");
-      this.section.querySelector("[data-verdicts]").hidden = candidate === null;
-      pair.forEach((id, place) => {
+      this.section.querySelector("[data-verdicts]").hidden = candidate === null || selected !== null;
+      this.pair.forEach((id, place) => {
         this.section.querySelectorAll("[data-which]")[place].textContent = this.letters[id];
       });
       this.section.querySelector("[data-submit]").setAttribute("aria-disabled", !isComplete);
@@ -178,9 +185,11 @@
     }
 
     #question() {
-      const { pair, selected, isComplete } = this.ordering;
-      if (selected !== null) return `Where does ${this.letters[selected]} belong?`;
-      if (pair.length) return `Which is better, ${pair.map((id) => this.letters[id]).join(" or ")}?`;
+      const { selected, candidate, isComplete } = this.ordering;
+      const letter = this.letters[selected];
+      if (selected !== null && candidate !== null) return `Where does ${letter} belong? Give it a rank, or choose ${letter} again to go back.`;
+      if (selected !== null) return `Where does ${letter} belong?`;
+      if (candidate !== null) return `Which is better, ${this.pair.map((id) => this.letters[id]).join(" or ")}?`;
       return isComplete ? "All placed: submit, or change the order." : "";
     }
 

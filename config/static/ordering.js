@@ -35,7 +35,7 @@ class Ordering {
     return this.candidate === null ? null : this.groups[this.#middle()].ids[0];
   }
 
-  /** The two that are compared, as they stand on the page: what is shown first stands at the left. */
+  /** The two that are compared, in the order in which all are shown. */
   get pair() {
     return this.ids.filter((id) => id === this.candidate || id === this.rival);
   }

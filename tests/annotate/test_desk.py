@@ -8,16 +8,15 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
 from django.utils.timezone import now
 
 from annotate import assignment, desk
 from annotate.models import Assignment, Ranking
 from annotate.roles import labeler_for
 from tests import factories
+from tests.annotate.desk_requests import HTMX, address, form, text, turn
 
 pytestmark = pytest.mark.django_db
-HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
@@ -37,25 +36,8 @@ def task(project):
     return factories.make_task(project)
 
 
-def turn(labeler):
-    return assignment.claim(labeler=labeler, now=now())
-
-
-def form(held, ranks=(1, 2, 3), **fields):
-    said = {f"rank-{pk}": rank for pk, rank in zip(held.order, ranks, strict=True)}
-    return {"submission_id": str(uuid4()), "page_version": desk.PAGE_VERSION, "active_seconds": "12", **said, **fields}
-
-
-def address(name, held):
-    return reverse(name, args=[held.project.slug, held.pk])
-
-
 def undo(client, ranking, **options):
     return client.post("/projects/bread/rank/undo", {"ranking": ranking.pk}, **options)
-
-
-def text(response):
-    return response.content.decode()
 
 
 def test_the_desk_shows_the_prompt_and_the_answers_in_the_order_of_this_labeler(client, mia, task):
@@ -157,13 +139,6 @@ def test_the_task_of_somebody_else_is_refused_with_its_reason(client, mia, task,
     assert theirs.state == "open"
 
 
-@pytest.mark.parametrize("name", ["rank_draft", "rank_hold"])
-def test_nobody_writes_into_the_draft_of_somebody_else(client, mia, task, project, name):
-    theirs = turn(factories.make_labeler(project))
-    response = client.post(address(name, theirs), {"draft": json.dumps({"ranks": {}, "judged": []})})
-    assert (response.status_code, response.json()["problem"][:23]) == (404, "This task is not yours.")
-
-
 def test_a_skip_has_a_reason_and_brings_the_next_task(client, mia, task, project):
     following = factories.make_task(project)
     held = turn(mia)
@@ -214,77 +189,6 @@ def test_a_surplus_ranking_that_was_taken_back_is_shown_again_though_others_have
     factories.make_ranking(task)
     client.post(address("rank_submit", held), form(held))
     assert f'data-assignment="{held.pk}"' in text(undo(client, mia.rankings.get()))
-
-
-def test_a_draft_is_kept_and_shown_again(client, mia, task):
-    held = turn(mia)
-    one, other, _ = held.order
-    draft = {"ranks": {str(one): 2, str(other): 1}, "judged": [[other, one, "better"]], "at": 5}
-    answer = client.post(address("rank_draft", held), {"draft": json.dumps(draft), "active_seconds": "7"})
-    assert answer.json()["lease_seconds"] > 800
-    held.refresh_from_db()
-    assert (held.draft, held.active_seconds) == (draft, 7)
-    assert text(client.get("/projects/bread/rank")).count("selected>") == 2
-
-
-@pytest.mark.parametrize(
-    "draft",
-    [
-        "",
-        "null",
-        "[]",
-        "[" * 9000,
-        '{"ranks": {}}',
-        '{"ranks": {}, "judged": [[1, 2, "better"]]}',
-        '{"ranks": [], "judged": 5}',
-        '{"ranks": {}, "judged": [[1e400, 2, "better"]]}',
-    ],
-)
-def test_a_draft_that_no_page_sends_is_refused(client, mia, task, draft):
-    held = turn(mia)
-    assert client.post(address("rank_draft", held), {"draft": draft}).status_code == 400
-
-
-@pytest.mark.parametrize("verdict", ["best", [], {}, None])
-def test_a_draft_with_a_verdict_that_is_none_is_refused(client, mia, task, verdict):
-    held = turn(mia)
-    draft = json.dumps({"ranks": {}, "judged": [[held.order[0], held.order[1], verdict]]})
-    assert client.post(address("rank_draft", held), {"draft": draft}).status_code == 400
-
-
-def test_a_draft_from_another_window_does_not_replace_a_newer_one(client, mia, task):
-    held = turn(mia)
-    newer, older = ({"ranks": {str(held.order[0]): rank}, "judged": [], "at": 100 + rank} for rank in (2, 1))
-    sent = [client.post(address("rank_draft", held), {"draft": json.dumps(draft)}) for draft in (newer, older)]
-    assert [answer.status_code for answer in sent] == [200, 409]
-    assert "in another window" in sent[1].json()["problem"]
-    held.refresh_from_db()
-    assert held.draft == newer
-
-
-def test_a_draft_from_a_clock_that_runs_ahead_does_not_shut_out_the_next(client, mia, task):
-    held = turn(mia)
-    draft = json.dumps({"ranks": {}, "judged": [], "at": 10**15})
-    assert [client.post(address("rank_draft", held), {"draft": draft}).status_code for _ in "12"] == [200, 200]
-
-
-def test_a_draft_with_a_rank_out_of_range_is_refused(client, mia, task):
-    held = turn(mia)
-    draft = json.dumps({"ranks": {str(held.order[0]): 4}, "judged": []})
-    assert client.post(address("rank_draft", held), {"draft": draft}).status_code == 400
-
-
-def test_a_ping_renews_the_hold(client, mia, task, settings):
-    held = turn(mia)
-    Assignment.objects.filter(pk=held.pk).update(lease_until=now())
-    assert client.post(address("rank_hold", held)).json()["lease_seconds"] > settings.ASSIGNMENT_LEASE_SECONDS - 10
-
-
-def test_a_ping_for_a_finished_task_says_that_it_is_finished(client, mia, task):
-    held = turn(mia)
-    client.post(address("rank_submit", held), form(held))
-    answer = client.post(address("rank_hold", held))
-    assert (answer.status_code, "already" in answer.json()["problem"]) == (409, True)
 
 
 def test_a_late_ranking_of_a_full_task_is_kept_and_said_so(client, mia, task, project):
@@ -397,23 +301,3 @@ def test_the_rankings_of_today_are_found_without_those_of_other_days(mia, task):
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE annotate_ranking")
     assert "rankings_of_a_labeler_by_time" in desk._rankings_of_today(mia, now()).explain()
-
-
-def test_what_was_judged_on_the_way_is_stored_beside_what_the_ranking_implies(client, mia, task):
-    held = turn(mia)
-    first, second, third = held.order
-    draft = {"ranks": {}, "judged": [[second, first, "worse"], [third, second, "equal"]]}
-    client.post(address("rank_submit", held), form(held, draft=json.dumps(draft)), headers=HTMX)
-    judged = Ranking.objects.get().comparisons.filter(kind="judged").order_by("tie")
-    assert [(said.chosen_id, said.rejected_id, said.tie) for said in judged] == [
-        (first, second, False),
-        (min(second, third), max(second, third), True),
-    ]
-
-
-def test_a_verdict_on_an_answer_of_another_task_is_not_stored(client, mia, task):
-    held = turn(mia)
-    stranger = factories.make_task(task.project).answers.first()
-    draft = {"ranks": {}, "judged": [[held.order[0], stranger.pk, "better"]]}
-    client.post(address("rank_submit", held), form(held, draft=json.dumps(draft)), headers=HTMX)
-    assert not Ranking.objects.get().comparisons.filter(kind="judged").exists()

@@ -3,15 +3,18 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
 from django.core.signals import request_finished, request_started
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from annotate.models import User
+from annotate.models import Labeler, Project, RankingTask, User
+from annotate.roles import labeler_for
+from tests import factories
+from tests.browser.desk_page import TEXTS
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -116,3 +119,27 @@ def sign_in(context, server, client):
         context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": server}])
 
     return sign_in
+
+
+@pytest.fixture
+def project(transactional_db: None) -> Project:
+    return factories.make_project("bread", name="Bread")
+
+
+@pytest.fixture
+def mia(project: Project, sign_in: Callable[[User], None]) -> Labeler:
+    user = factories.make_member(project)
+    sign_in(user)
+    return labeler_for(user, project)
+
+
+@pytest.fixture
+def tasks(project: Project) -> list[RankingTask]:
+    return [factories.make_task(answers=factories.make_answers(factories.make_prompt(project), TEXTS)) for _ in "12"]
+
+
+@pytest.fixture
+def desk(page: Page, mia: Labeler, tasks: list[RankingTask]) -> Page:
+    page.goto("/projects/bread/rank")
+    expect(page.locator("[data-question]")).to_have_text("Which is better, A or B?")
+    return page

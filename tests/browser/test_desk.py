@@ -1,72 +1,18 @@
-"""The desk in a browser: by keys alone, by mouse, without scripts, on a phone, and through a loss of the network."""
+"""The desk in a browser: by keys alone, by mouse, without scripts, on a phone."""
 
 import json
 import re
 
 import pytest
-from django.utils.timezone import now
 from playwright.sync_api import expect
 
-from annotate import drafts
 from annotate.models import Assignment, Ranking
-from annotate.roles import labeler_for
 from tests import factories
-
-TEXTS = ("first", "second", "third", "fourth")
-
-
-@pytest.fixture
-def project(transactional_db):
-    return factories.make_project("bread", name="Bread")
-
-
-@pytest.fixture
-def mia(project, sign_in):
-    user = factories.make_member(project)
-    sign_in(user)
-    return labeler_for(user, project)
-
-
-@pytest.fixture
-def tasks(project):
-    return [factories.make_task(answers=factories.make_answers(factories.make_prompt(project), TEXTS)) for _ in "12"]
-
-
-@pytest.fixture
-def desk(page, mia, tasks):
-    page.goto("/projects/bread/rank")
-    expect(page.locator("[data-question]")).to_have_text("Which is better, A or B?")
-    return page
-
-
-def badges_are(page, words):
-    expect(page.locator("[data-badge]")).to_have_text(words)
-
-
-def by_letter(ranking):
-    """Ranks in the order of the letters that the labeler saw."""
-    ranks = dict(zip(ranking.task.task_answers.values_list("answer_id", flat=True), ranking.ranks, strict=True))
-    return [ranks[pk] for pk in ranking.assignment.order]
-
-
-def next_task_is_here(page):
-    """The task before it was placed whole, and so asked nothing."""
-    expect(page.locator("[data-question]")).to_have_text("Which is better, A or B?")
-
-
-def press(page, *keys):
-    for key in keys:
-        page.keyboard.press(key)
-
-
-def hold(page, key):
-    for _ in "123":
-        page.keyboard.down(key)  # from the second on the browser calls it a repeat
-    page.keyboard.up(key)
+from tests.browser.desk_page import TEXTS, badges_are, by_letter, hold, next_task_is_here, press
 
 
 def test_a_ranking_by_keys_alone_with_a_tie(desk):
-    press(desk, "ArrowLeft", "ArrowLeft", "=")  # B after A; C after B; D as good as B, the middle of three
+    press(desk, "ArrowLeft", "ArrowRight", "=")  # B after A; C after B; D as good as B, the middle of three
     badges_are(desk, ["1st", "2nd =", "4th", "2nd ="])
     desk.keyboard.press("Enter")
     next_task_is_here(desk)
@@ -86,8 +32,8 @@ def test_the_key_to_the_left_says_that_the_card_at_the_left_is_better(page, mia,
     assert ranking.comparisons.get(kind="judged").chosen_id == ranking.assignment.order[0]
 
 
-def test_the_key_to_the_left_stands_for_the_one_shown_first_also_where_that_is_placed_anew(desk):
-    press(desk, "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft")
+def test_of_two_cards_one_below_the_other_the_key_to_the_left_stands_for_the_upper(desk):
+    press(desk, "ArrowLeft", "ArrowRight", "ArrowLeft", "ArrowLeft", "ArrowLeft")
     desk.get_by_label("Rank of A").select_option("not yet")
     desk.get_by_role("heading", name="Rank 4 answers").focus()
     expect(desk.locator("[data-question]")).to_have_text("Which is better, A or C?")
@@ -95,6 +41,15 @@ def test_the_key_to_the_left_stands_for_the_one_shown_first_also_where_that_is_p
     expect(desk.locator("[data-question]")).to_have_text("Which is better, A or B?")
     press(desk, "ArrowRight")
     badges_are(desk, ["2nd", "1st", "3rd", "4th"])
+
+
+def test_the_key_to_the_left_stands_for_the_card_at_the_left_where_that_is_the_lower(desk):
+    press(desk, "ArrowLeft", "ArrowRight", "ArrowLeft", "ArrowLeft", "ArrowLeft")
+    desk.get_by_label("Rank of B").select_option("not yet")
+    desk.get_by_role("heading", name="Rank 4 answers").focus()
+    expect(desk.locator("[data-question]")).to_have_text("Which is better, C or B?")
+    press(desk, "ArrowLeft", "ArrowLeft")
+    badges_are(desk, ["1st", "3rd", "2nd", "4th"])
 
 
 def test_who_speaks_is_shown_by_a_picture_that_looks_like_no_key(desk):
@@ -123,13 +78,17 @@ def test_a_letter_and_a_number_speak_of_that_answer_also_while_another_is_being_
     badges_are(desk, ["1st", "2nd =", "2nd =", "4th"])
 
 
-def test_a_ringed_answer_is_asked_about_until_a_verdict_or_the_letter_again(desk):
+def test_while_an_answer_is_ringed_nothing_is_asked_of_a_pair(desk):
     press(desk, "a")
-    expect(desk.locator("[data-question]")).to_have_text("Where does A belong?")
-    press(desk, "a")
+    expect(desk.locator("[data-question]")).to_have_text(
+        "Where does A belong? Give it a rank, or choose A again to go back."
+    )
+    expect(desk.locator("[data-verdicts]")).to_be_hidden()
+    press(desk, "ArrowLeft", "a")
     expect(desk.locator("[data-question]")).to_have_text("Which is better, A or B?")
-    press(desk, "a", "ArrowLeft")
-    expect(desk.locator("[data-question]")).to_have_text("Which is better, B or C?")
+    badges_are(desk, ["1st", "placing", "not placed", "not placed"])
+    press(desk, "ArrowLeft")
+    expect(desk.locator("[data-question]")).to_have_text("Which is better, C or B?")
 
 
 def test_letters_and_arrows_change_the_order(desk):
@@ -141,8 +100,8 @@ def test_letters_and_arrows_change_the_order(desk):
 
 def test_a_key_held_down_says_one_thing_but_moves_on_with_shift(desk):
     hold(desk, "ArrowLeft")
-    expect(desk.locator("[data-question]")).to_have_text("Which is better, B or C?")
-    press(desk, "ArrowLeft", "ArrowLeft", "ArrowLeft", "d")
+    expect(desk.locator("[data-question]")).to_have_text("Which is better, C or B?")
+    press(desk, "ArrowRight", "ArrowLeft", "ArrowLeft", "d")
     desk.keyboard.down("Shift")
     hold(desk, "ArrowUp")
     desk.keyboard.up("Shift")
@@ -150,7 +109,7 @@ def test_a_key_held_down_says_one_thing_but_moves_on_with_shift(desk):
 
 
 def test_undo_goes_back_step_by_step_and_then_takes_back_the_last_ranking(desk):
-    press(desk, "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "u")
+    press(desk, "ArrowLeft", "ArrowRight", "ArrowLeft", "ArrowLeft", "u")
     badges_are(desk, ["1st", "2nd", "3rd", "placing"])
     press(desk, "ArrowLeft", "Enter")
     next_task_is_here(desk)
@@ -161,7 +120,7 @@ def test_undo_goes_back_step_by_step_and_then_takes_back_the_last_ranking(desk):
 
 
 def test_undo_asks_before_it_takes_back_a_ranking_when_a_reload_forgot_the_steps(desk):
-    press(desk, "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft", "Enter")
+    press(desk, "ArrowLeft", "ArrowRight", "ArrowLeft", "ArrowLeft", "Enter")
     next_task_is_here(desk)
     press(desk, "ArrowLeft")
     expect(desk.locator("[data-saved]")).to_have_text("saved")
@@ -180,7 +139,7 @@ def test_undo_asks_before_it_takes_back_a_ranking_when_a_reload_forgot_the_steps
 def test_a_screen_reader_hears_each_question_and_the_focus_follows_the_task(desk):
     desk.keyboard.press("ArrowRight")
     expect(desk.locator("#desk-live")).to_have_text("B is 1st. Which is better, A or C?")
-    press(desk, "ArrowLeft", "ArrowLeft", "ArrowLeft", "Enter")
+    press(desk, "ArrowLeft", "ArrowRight", "ArrowLeft", "Enter")
     next_task_is_here(desk)
     expect(desk.get_by_role("heading", name="Rank 4 answers")).to_be_focused()
 
@@ -202,7 +161,7 @@ def test_buttons_and_selects_do_what_keys_do(desk):
 
 @pytest.mark.parametrize("source", [".order [data-chip]:text-is('D')", "[data-letter=D] [data-chip]"])
 def test_an_answer_is_dragged_into_another_place(desk, source):
-    press(desk, "ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowLeft")
+    press(desk, "ArrowLeft", "ArrowRight", "ArrowLeft", "ArrowLeft")
     badges_are(desk, ["1st", "2nd", "3rd", "4th"])
     start = desk.locator(source).bounding_box()
     target = desk.locator(".order [data-chip]:text-is('B')").bounding_box()
@@ -212,102 +171,6 @@ def test_an_answer_is_dragged_into_another_place(desk, source):
     desk.wait_for_timeout(200)  # a drag looks where the pointer is every 50 ms
     desk.mouse.up()
     badges_are(desk, ["1st", "2nd =", "4th", "2nd ="])
-
-
-def test_a_reload_shows_what_was_placed(desk):
-    press(desk, "ArrowLeft", "ArrowLeft", "=")
-    expect(desk.locator("[data-saved]")).to_have_text("saved")
-    desk.reload()
-    expect(desk.locator("[data-badge]").first).to_have_text("1st")
-    badges_are(desk, ["1st", "2nd =", "4th", "2nd ="])
-
-
-def test_what_is_done_without_a_network_is_kept_and_sent_later(desk, context):
-    context.set_offline(True)
-    press(desk, "ArrowLeft", "ArrowLeft", "=")
-    expect(desk.locator("[data-saved]")).to_have_text("not saved yet, will retry")
-    context.set_offline(False)
-    expect(desk.locator("[data-saved]")).to_have_text("saved")
-    assert sorted(Assignment.objects.get().draft["ranks"].values()) == [1, 2, 2, 4]
-
-
-def test_a_draft_that_never_left_the_browser_is_there_at_the_next_visit(desk, context):
-    desk.route("**/draft", lambda route: route.abort())
-    press(desk, "ArrowLeft", "ArrowLeft")
-    expect(desk.locator("[data-saved]")).to_have_text("not saved yet, will retry")
-    desk.unroute("**/draft")
-    desk.goto("/projects/")
-    Assignment.objects.update(draft={})  # as if the page had been closed before anything arrived
-    desk.goto("/projects/bread/rank")
-    expect(desk.locator("[data-badge]").nth(2)).to_have_text("3rd")
-
-
-def test_a_draft_that_was_left_behind_gives_way_to_later_work_on_another_device(desk):
-    desk.route("**/draft", lambda route: route.abort())
-    press(desk, "ArrowLeft", "ArrowLeft")
-    expect(desk.locator("[data-saved]")).to_have_text("not saved yet, will retry")
-    desk.unroute("**/draft")
-    desk.goto("/projects/")
-    held = Assignment.objects.get()
-    held.draft = {"ranks": {held.order[3]: 1}, "judged": [], "at": drafts.milliseconds(now())}
-    held.save()
-    desk.goto("/projects/bread/rank")
-    badges_are(desk, ["placing", "not placed", "not placed", "1st"])
-
-
-def test_a_draft_under_way_says_nothing_at_the_next_task(desk):
-    press(desk, "ArrowLeft", "ArrowLeft", "=")
-    expect(desk.locator("[data-saved]")).to_have_text("saved")
-    under_way = []
-    desk.route("**/draft", lambda route: under_way.append(route))
-    with desk.expect_request("**/draft"):
-        press(desk, "d", "Shift+ArrowUp")
-    desk.keyboard.press("Enter")
-    next_task_is_here(desk)
-    under_way[0].abort()
-    desk.wait_for_timeout(200)
-    expect(desk.locator("[data-saved]")).to_have_text("")
-
-
-def test_a_ranking_submitted_without_a_network_is_sent_by_itself_once(desk, context):
-    press(desk, "ArrowLeft", "ArrowLeft", "=")
-    context.set_offline(True)
-    desk.keyboard.press("Enter")
-    expect(desk.locator("[data-problem]")).to_contain_text("sent again by itself")
-    context.set_offline(False)
-    next_task_is_here(desk)
-    assert Ranking.objects.count() == 1
-
-
-def test_a_ranking_that_meets_a_restarting_server_is_sent_by_itself_once(desk):
-    desk.route("**/submit", lambda route: route.fulfill(status=503))
-    press(desk, "ArrowLeft", "ArrowLeft", "=")
-    expect(desk.locator("[data-saved]")).to_have_text("saved")  # by then the route holds
-    desk.keyboard.press("Enter")
-    expect(desk.locator("[data-problem]")).to_contain_text("sent again by itself")
-    desk.unroute("**/submit")  # only now is the server up again: the notice stands until a retry gets through
-    next_task_is_here(desk)
-    assert Ranking.objects.count() == 1
-
-
-@pytest.mark.parametrize("forgotten", ["sessionid", "csrftoken"])
-def test_who_was_signed_out_meanwhile_signs_in_and_goes_on_where_they_were(desk, context, forgotten):
-    cookies = context.cookies()
-    context.clear_cookies(name=forgotten)
-    press(desk, "ArrowLeft", "ArrowLeft", "=")
-    expect(desk.locator("[data-saved]")).to_have_text("not saved yet, will retry")
-    with desk.expect_navigation():
-        desk.keyboard.press("Enter")
-    context.add_cookies(cookies)
-    desk.goto("/projects/bread/rank")
-    badges_are(desk, ["1st", "2nd =", "4th", "2nd ="])
-
-
-def test_a_double_click_on_submit_stores_one_ranking(desk):
-    press(desk, "ArrowLeft", "ArrowLeft", "=")
-    desk.get_by_role("button", name="Submit").dblclick()
-    next_task_is_here(desk)
-    assert Ranking.objects.count() == 1
 
 
 def test_a_skip_asks_for_its_reason(desk):
@@ -335,7 +198,7 @@ def test_enter_right_after_a_skip_was_called_off_asks_no_hidden_form(desk):
 
 
 def test_a_key_between_two_tasks_does_nothing_to_the_next(desk):
-    press(desk, "ArrowLeft", "ArrowLeft", "=")
+    press(desk, "ArrowLeft", "ArrowRight", "=")
     desk.evaluate("""() => document.addEventListener("htmx:afterSwap", () => {
         for (const key of ["u", "Enter"]) {
             document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
@@ -350,7 +213,7 @@ def test_a_key_between_two_tasks_does_nothing_to_the_next(desk):
 
 
 def test_a_task_that_was_finished_in_another_tab_says_so(desk, context):
-    press(desk, "ArrowLeft", "ArrowLeft", "=")
+    press(desk, "ArrowLeft", "ArrowRight", "=")
     expect(desk.locator("[data-saved]")).to_have_text("saved")
     other = context.new_page()
     other.goto("/projects/bread/rank")
@@ -391,7 +254,7 @@ def test_new_guidelines_stand_beside_the_next_task_and_the_first_is_filed_under_
     page.goto("/projects/bread/rank")
     expect(page.locator("[data-question]")).to_have_text("Which is better, A or B?")
     factories.make_guidelines(project, "Prefer the short one.", version=2)
-    press(page, "ArrowLeft", "ArrowLeft", "=", "Enter")
+    press(page, "ArrowLeft", "ArrowRight", "=", "Enter")
     next_task_is_here(page)
     page.keyboard.press("g")
     expect(page.locator(":popover-open")).to_contain_text("Guidelines v2")

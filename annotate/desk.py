@@ -18,7 +18,7 @@ from annotate.models import Answer, Assignment, Labeler, Ranking
 from annotate.requests import ProjectRequest
 from annotate.roles import labeler_for, project_role
 
-PAGE_VERSION = "desk-2"
+PAGE_VERSION = "desk-3"
 """Stored with each ranking. Raise it with every change to the page that may change how people rank."""
 
 NO_DRAFT = "The draft is not one that this page sends. Load the page again."

@@ -18,7 +18,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 
 from annotate import imports
-from annotate.models import AuditEvent, Guidelines, Membership, Project, User
+from annotate.models import Answer, AuditEvent, Guidelines, Membership, Project, User
 from training import lifecycle
 from training.models import Job, Policy
 
@@ -60,11 +60,12 @@ def make_project(user: User) -> bool:
     return True
 
 
-def make_answers(user: User, say: Callable[[str], None]) -> None:
-    """Fetch the model, turn it into a policy, let it answer the prompts. Raises DemoFailed."""
+def make_answers(user: User, say: Callable[[str], None]) -> Job:
+    """Fetch the model, turn it into a policy, let it answer the prompts: by this job. Raises DemoFailed."""
     project = Project.objects.get(slug=SLUG)
     policy = Policy.objects.filter(name=POLICY).first() or _make_policy(user, say)
-    if not _jobs("sample").filter(project=project).exists():
+    job = _jobs("sample").filter(project=project).last()
+    if job is None:
         job = lifecycle.launch(
             kind="sample",
             project=project,
@@ -73,6 +74,18 @@ def make_answers(user: User, say: Callable[[str], None]) -> None:
             inputs={"policy": policy.pk, "for_ranking": True},
         )
         say(f"{policy} is answering the prompts, four answers each (job {job.pk}). They can be ranked as they come.")
+    return job
+
+
+def await_answers(job: Job, say: Callable[[str], None]) -> None:
+    """Say when the last answer is in; an earlier start has said it of a job that is done. Raises DemoFailed."""
+    if job.is_finished:
+        return
+    _wait_for(job)
+    if job.state == Job.State.SUCCEEDED:
+        say(f"All {Answer.objects.filter(batch__sampling__job=job).count()} answers of the demo are in.")
+    elif job.state == Job.State.FAILED:
+        raise DemoFailed(f"The demo's answers were not all drawn. See job {job.pk}; the next start tries again.")
 
 
 def _make_policy(user: User, say: Callable[[str], None]) -> Policy:
@@ -83,9 +96,7 @@ def _make_policy(user: User, say: Callable[[str], None]) -> Policy:
         say(f"{POLICY} is being made ready (job {job.pk}).")
     _wait_for(job)
     if job.state != Job.State.SUCCEEDED:
-        raise DemoFailed(
-            f"{POLICY} could not be made ready: {job.reason} See job {job.pk}; the next start tries again."
-        )
+        raise DemoFailed(f"{POLICY} could not be made ready. See job {job.pk}; the next start tries again.")
     return Policy.objects.get(name=POLICY)
 
 

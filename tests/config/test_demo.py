@@ -55,6 +55,21 @@ def test_a_failed_sampling_is_tried_again_and_a_cancelled_one_is_not():
     assert Job.objects.count() == 2
 
 
+def test_the_last_answer_is_told_of_once_and_so_is_a_failure():
+    admin, said = first_admin(), []
+    demo.make_project(admin)
+    Policy.objects.create(name=demo.POLICY, folder="jobs/0/output/model")
+    job = demo.make_answers(admin, print)
+    Job.objects.update(state=Job.State.SUCCEEDED, finished_at=now())
+    demo.await_answers(job, said.append)
+    demo.await_answers(demo.make_answers(admin, said.append), said.append)
+    assert said == ["All 0 answers of the demo are in."]
+    job.state = Job.State.RUNNING
+    Job.objects.update(state=Job.State.FAILED)
+    with pytest.raises(demo.DemoFailed, match=f"not all drawn. See job {job.pk}; the next start tries again"):
+        demo.await_answers(job, said.append)
+
+
 @pytest.fixture
 def no_network(monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")

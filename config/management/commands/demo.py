@@ -16,7 +16,7 @@ class Command(BaseCommand):
         admin = first_admin()
         demo.make_project(admin)
         try:
-            demo.make_answers(admin, self.say)
+            demo.await_answers(demo.make_answers(admin, self.say), self.say)
         except demo.DemoFailed as problem:
             self.say(str(problem))
             sys.exit(1)

@@ -13,16 +13,20 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections
+from django.db import DatabaseError, connections
+from django.utils.timezone import now
 
 from annotate.accounts import first_admin, sign_in_link
 from config import demo, embedded, supervision
 from config.address import Address, NoAddress, Running, alone, answers
 from config.processes import ServiceFailed, wait_until
 from config.supervision import Child
+from training.models import Job
 
 PROGRAMS = Path(sys.executable).parent
 WEB_PATIENCE = 20.0
+NEWS_SECONDS = 5.0
+"""Between two looks for jobs that failed."""
 WORKER_PATIENCE = settings.JOB_STOP_GRACE_SECONDS + 15.0
 
 
@@ -48,6 +52,10 @@ class Command(BaseCommand):
                     self.run()
                 finally:
                     self.stop()
+        except SystemExit:
+            again = _typed("quickstart", "--no-demo") if no_demo else " ".join([*_home(), "make demo"])
+            self.say(f"Stopped. `{again}` goes on where you left.")
+            raise
         except (NoAddress, Running, ServiceFailed) as problem:
             raise CommandError(str(problem)) from None
 
@@ -77,8 +85,11 @@ class Command(BaseCommand):
         for child in others:
             child.start()
         connections.close_all()
+        news = FailedJobs()
         while True:
             self.tend()
+            for line in news.lines(self.url):
+                self.say(line)
             time.sleep(0.5)
 
     def tend(self) -> None:
@@ -109,6 +120,28 @@ class Command(BaseCommand):
         with contextlib.suppress(OSError):  # a terminal that is gone must not keep us from stopping in order
             self.stdout.write(line)
             self.stdout.flush()
+
+
+class FailedJobs:
+    """What there is to say of jobs that fail from now on, once of each."""
+
+    def __init__(self) -> None:
+        self.since = now()
+        self.told: set[tuple[int, int]] = set()
+        self.due_at = 0.0
+
+    def lines(self, url: str) -> list[str]:
+        if time.monotonic() < self.due_at:
+            return []
+        self.due_at = time.monotonic() + NEWS_SECONDS
+        try:
+            failed = list(Job.objects.filter(state=Job.State.FAILED, finished_at__gte=self.since).order_by("pk"))
+        except DatabaseError:  # it is being brought back
+            failed = []
+        connections.close_all()
+        fresh = [job for job in failed if (job.pk, job.attempt) not in self.told]
+        self.told.update((job.pk, job.attempt) for job in fresh)
+        return [f"{job} failed: {job.reason} See {url}{job.get_absolute_url()}" for job in fresh]
 
 
 def _children(address: Address, *, with_demo: bool) -> list[Child]:
@@ -147,8 +180,11 @@ def _try_out(address: Address) -> None:
 def _typed(*words: str) -> str:
     """A command of manage.py as it is typed in another terminal, in the folder of the clone."""
     python = os.path.relpath(sys.executable, settings.ROOT)
-    home = [f"PLACKETT_HOME={shlex.quote(str(settings.HOME))}"] if os.environ.get("PLACKETT_HOME") else []
-    return " ".join([*home, shlex.join([python, "manage.py", *words])])
+    return " ".join([*_home(), shlex.join([python, "manage.py", *words])])
+
+
+def _home() -> list[str]:
+    return [f"PLACKETT_HOME={shlex.quote(str(settings.HOME))}"] if os.environ.get("PLACKETT_HOME") else []
 
 
 def _stop(number: int, frame: object) -> NoReturn:

@@ -129,6 +129,7 @@ def test_it_serves_a_page_and_a_link_and_leaves_nothing_behind_when_asked_to_end
     assert quickstart.end(signal.SIGTERM) == 0
     assert not [process for process in everything if process.alive()]
     assert quickstart.get("/livez")[0] is None
+    assert "superuser privileges" not in (quickstart.home / "logs/worker-jobs.log").read_text()
     closing = r"Stopped\. `PLACKETT_HOME=\S+ \S+ manage\.py quickstart --no-demo` goes on where you left\.\n$"
     assert re.search(closing, quickstart.says())
 

@@ -25,6 +25,8 @@ from training.models import Job
 
 PROGRAMS = Path(sys.executable).parent
 WEB_PATIENCE = 20.0
+ROOT_IS_MEANT = ("-W", "ignore::Warning:celery.platforms")
+"""Else Celery warns of root at each start. Nothing is unpickled here, which is what makes root dangerous to it."""
 NEWS_SECONDS = 5.0
 """Between two looks for jobs that failed."""
 WORKER_PATIENCE = settings.JOB_STOP_GRACE_SECONDS + 15.0
@@ -153,8 +155,9 @@ def _children(address: Address, *, with_demo: bool) -> list[Child]:
         return Child(name, command, pid_file=pid_file, log=file, patience=patience, once=once)
 
     def worker(queue: str) -> Child:
-        celery = (PROGRAMS / "celery", "-A", "config", "worker", "-Q", queue, "-c", "1", "-n", f"{queue}@%h")
-        return child(f"worker-{queue}", *celery, "--loglevel", "INFO", patience=WORKER_PATIENCE)
+        celery = (sys.executable, *ROOT_IS_MEANT, "-m", "celery", "-A", "config", "worker")
+        wanted = ("-Q", queue, "-c", "1", "-n", f"{queue}@%h", "--loglevel", "INFO")
+        return child(f"worker-{queue}", *celery, *wanted, patience=WORKER_PATIENCE)
 
     web = child(
         "web",

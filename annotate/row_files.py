@@ -135,7 +135,8 @@ def _parsed(text: str, *, first: bool) -> Any:
     if first and text.lstrip().startswith("["):
         raise Unreadable("the file is one JSON list: write each row as an object on a line of its own")
     try:
-        return json.loads(text, parse_constant=_refuse_number, parse_float=_finite)
+        # Without the line's end: what is missing there would be told of as the second character behind it.
+        return json.loads(text.rstrip(" \t\r\n"), parse_constant=_refuse_number, parse_float=_finite)
     except json.JSONDecodeError as problem:
         said = problem.msg.removesuffix(" at")
         raise Unreadable(f"this is not JSON: {said} at character {problem.pos + 1}") from problem

@@ -147,7 +147,7 @@ def test_nul_and_lone_surrogates_are_cleaned_in_every_corner(project):
         ({"prompt": "Why?", "id": True}, "Line 2: id is not a text or a whole number"),
         ({"prompt": "Why?", "id": "x" * 201}, "Line 2: id is longer than 200"),
         ({"prompt": "Why?", "split": "dev"}, "Line 2: split is 'dev'"),
-        ('{"prompt": "Why?}\n', "Line 2: this is not JSON: Invalid control character at character 18"),
+        ('{"prompt": "Why?}\n', "Line 2: this is not JSON: Unterminated string starting at character 12"),
         ('{"prompt": "Why?", "score": NaN}\n', "Line 2: this is not JSON: NaN"),
         ('{"prompt": "Why?", "score": 1e999}\n', "Line 2: this is not JSON: 1e999"),
         ("[" * 100_000 + "\n", "Line 2: the row is nested too deeply"),

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils.timezone import now
 
 from training.models import Device, Job, Worker
@@ -25,7 +25,7 @@ def why_waiting(job: Job) -> str:
     """A sentence on why a queued job does not run yet; empty if it does not wait."""
     if job.state != Job.State.QUEUED:
         return ""
-    workers = Worker.objects.filter(queue=job.queue, seen_at__gt=now() - lifetime())
+    workers = takers(job)
     if not workers.exists():
         return f"No worker takes {job.queue} now. It starts by itself as soon as one is up."
     if not workers.filter(draining=False).exists():
@@ -40,6 +40,11 @@ def why_waiting(job: Job) -> str:
     if job.published_at is None and now() - job.created_at > SOON:
         return "The broker could not be reached when it was launched. A worker looks for it by itself within a minute."
     return "It starts within seconds."
+
+
+def takers(job: Job) -> QuerySet[Worker]:
+    """The workers of its queue that were seen lately."""
+    return Worker.objects.filter(queue=job.queue, seen_at__gt=now() - lifetime())
 
 
 def silent_for(job: Job) -> timedelta | None:

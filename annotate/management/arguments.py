@@ -1,6 +1,6 @@
 """What the commands are told, as rows and addresses. A wrong word gets a sentence, not a traceback."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -14,9 +14,9 @@ from annotate.models import Project, User
 MOST_NAMES = 10
 
 
-def there_are(names: QuerySet[Any, str], *, otherwise: str) -> str:
+def there_are(rows: QuerySet[Any, Any], *, otherwise: str, called: Callable[[Any], str] = str) -> str:
     """What could have been said instead, as the end of a sentence; `otherwise` is for where there is nothing."""
-    first, more = list(names[:MOST_NAMES]), names.count() - MOST_NAMES
+    first, more = [called(row) for row in rows[:MOST_NAMES]], rows.count() - MOST_NAMES
     if not first:
         return f"there are none: {otherwise}"
     return f"there are {', '.join(first)}{f' and {more} more' if more > 0 else ''}"

@@ -75,8 +75,12 @@ def test_freezing_nothing_and_exporting_nothing_are_said(run, tmp_path):
     make_project("p")
     with pytest.raises(CommandError, match="no rankings yet"):
         run("freeze", "--project", "p")
-    with pytest.raises(CommandError, match="No snapshot starts with"):
+    with pytest.raises(CommandError, match="No snapshot starts with 0+; there are none: make one by freeze"):
         run("export_dataset", "0" * 64, "--format", "ranking", "--out", tmp_path / "x")
+    make_ranking(make_task(Project.objects.get()))
+    sha256 = run("freeze", "--project", "p")
+    with pytest.raises(CommandError, match=rf"too short: .*; there are {sha256[:8]} \(rankings of p for training\)"):
+        run("export_dataset", "abc", "--format", "ranking", "--out", tmp_path / "x")
 
 
 def test_an_export_to_nowhere_is_said(run, tmp_path):
@@ -93,6 +97,13 @@ def test_a_project_is_made_once(run):
     assert (project.slug, project.name, project.rankings_wanted) == ("my-project", "My project", 3)
     with pytest.raises(CommandError, match="slug: Project with this Slug already exists"):
         run("add_project", "my-project")
+
+
+def test_a_project_whose_address_cannot_be_told_is_not_made(run, monkeypatch):
+    monkeypatch.setenv("PORT", "abc")
+    with pytest.raises(CommandError, match="write a number between 1 and 65535"):
+        run("add_project", "p")
+    assert not Project.objects.exists()
 
 
 @pytest.mark.parametrize("words", [("two words",), ("p", "--rankings-wanted", "0")])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.utils.timezone import now
 
 from annotate.models import AnswerBatch
 from tests import factories
@@ -27,6 +28,7 @@ from tests.training.jobs import (
     wait_until,
 )
 from training.models import Job, Policy
+from training.workers import register
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,8 +55,8 @@ def test_launch_job_prints_the_id_alone_and_takes_rows_by_their_names() -> None:
     ("pair", "sentence"),
     [
         ("colour=red", "no 'colour'; there are answers, batch_size"),
-        ("policy=nobody", "There is no policy 'nobody' here; there are tiny."),
-        ("policy=77777", "There is no policy '77777' here; there are tiny."),
+        ("policy=nobody", "There is no policy 'nobody' here; there are [0-9]+ tiny."),
+        ("policy=77777", "There is no policy '77777' here; there are [0-9]+ tiny."),
         ("prompts=25,x", "'x' is no id of a prompt"),
         ("for_ranking=no", "for_ranking must be true or false, not 'no'"),
         ("policy", "Write --set key=value"),
@@ -89,11 +91,11 @@ def test_launch_job_names_the_ten_newest_of_what_there_is_or_says_how_one_is_mad
         typed(*words)
     for number in range(12):
         make_policy(f"tiny-{number}")
-    with pytest.raises(CommandError, match="there are tiny-11, tiny-10, .*, tiny-2 and 2 more"):
+    with pytest.raises(CommandError, match=r"there are \d+ tiny-11, \d+ tiny-10, .*, \d+ tiny-2 and 2 more"):
         typed(*words)
     make_policy()
     with pytest.raises(
-        CommandError, match="no reward model 'taste' here; there are none: fit one by launch_job reward"
+        CommandError, match="no reward model 'taste' here; there are none: train one by launch_job reward"
     ):
         typed(*words)
     snapshot = make_snapshot(project)
@@ -125,6 +127,24 @@ def test_launch_job_takes_the_snapshot_for_training_of_two_with_the_same_content
         "--set", "policy=tiny", "name=taste", f"snapshot={snapshot.sha256[:8]}",
     )  # fmt: skip
     assert Job.objects.get().inputs["snapshot"] == snapshot.pk
+
+
+def test_launch_job_says_which_kinds_there_are() -> None:
+    with pytest.raises(
+        CommandError, match="no kind of job 'dance'; there are best_of_n, convert, reward, sample, score"
+    ):
+        typed("launch_job", "dance", "--project", "cheer")
+
+
+def test_launch_job_says_beside_the_id_that_nobody_takes_the_job(capsys) -> None:
+    make_policy()
+    words = ("launch_job", "sample", "--project", sampling_project(1).slug, "--set", "policy=tiny")
+    first = typed(*words).strip()
+    said = capsys.readouterr().err
+    assert "it waits. Start them all by `make demo`" in said and f"manage.py run_job {first}\n" in said
+    register("jobs", pid=1, now=now())
+    typed(*words)
+    assert capsys.readouterr().err == ""
 
 
 def test_launch_job_names_the_projects_that_there_are() -> None:

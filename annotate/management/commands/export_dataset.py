@@ -8,6 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate import exports, snapshots
+from annotate.management.arguments import there_are
+from annotate.models import Snapshot
 
 
 class Command(BaseCommand):
@@ -22,15 +24,28 @@ class Command(BaseCommand):
         draft = out.with_name(f".{out.name}.partial")
         try:
             rows = 0
-            lines = exports.export(snapshots.find(hash), format)
+            lines = exports.export(_snapshot(hash), format)
             with draft.open("wb") as file:
                 for line in lines:
                     rows += 1
                     file.write(line)
             os.replace(draft, out)
-        except (snapshots.NoSuchSnapshot, snapshots.SnapshotDamaged, exports.ExportRefused) as problem:
+        except (snapshots.SnapshotDamaged, exports.ExportRefused) as problem:
             raise CommandError(str(problem)) from None
         except OSError as problem:
             draft.unlink(missing_ok=True)
             raise CommandError(f"{out} cannot be written: {problem.strerror}.") from None
         self.stdout.write(f"{rows} row{'' if rows == 1 else 's'} in {out}")
+
+
+def _snapshot(hash: str) -> Snapshot:
+    try:
+        return snapshots.find(hash)
+    except snapshots.NoSuchSnapshot as problem:
+        rows = Snapshot.objects.select_related("project").order_by("-pk")
+        others = there_are(rows, otherwise="make one by freeze", called=_in_words)
+        raise CommandError(f"{str(problem).rstrip('.')}; {others}.") from None
+
+
+def _in_words(snapshot: Snapshot) -> str:
+    return f"{snapshot.short_hash} ({snapshot.kind} of {snapshot.project.slug} for {snapshot.purpose})"

@@ -17,6 +17,7 @@ from training import lifecycle
 from training.checks import CHECKS
 from training.models import Policy
 from training.specs import KINDS
+from training.waiting import takers
 
 EXAMPLES = """a setting or an input of the kind. A number: answers=4. Yes or no: for_ranking=true. A text:
 name="First try". Something by its name or number: policy=mine. A snapshot by the start of its hash, 8 characters or
@@ -25,7 +26,7 @@ more, or by its number: snapshot=1f3870be. A list: prompts=25,26. JSON: rows='[{
 TEXTS = ("name", "description", "source", "split")
 REMEDIES = {
     "policy": "add one by add_policy",
-    "reward_model": "fit one by launch_job reward",
+    "reward_model": "train one by launch_job reward",
     "batch": "draw answers by launch_job sample, or bring some in by import_answers",
 }
 
@@ -34,7 +35,7 @@ class Command(BaseCommand):
     help = "Queue a job and print its id. A policy, a snapshot and a reward model may be named instead of numbered."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("kind", choices=sorted(KINDS), metavar="KIND", help=", ".join(sorted(KINDS)))
+        parser.add_argument("kind", metavar="KIND", help=", ".join(sorted(KINDS)))
         parser.add_argument("--project", metavar="SLUG", help="the project; a convert job has none")
         parser.add_argument(
             "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="pairs", help=EXAMPLES
@@ -44,6 +45,8 @@ class Command(BaseCommand):
     def handle(
         self, *args: Any, kind: str, project: str | None, pairs: list[str], priority: int, **options: Any
     ) -> None:
+        if kind not in KINDS:
+            raise CommandError(f"There is no kind of job {kind!r}; there are {', '.join(sorted(KINDS))}.")
         if project is None and kind != "convert":
             raise CommandError(f"A {kind} job belongs to a project: name it by --project SLUG.")
         home = project_named(project) if project is not None else None
@@ -55,6 +58,11 @@ class Command(BaseCommand):
         except (InvalidSpec, lifecycle.Refused) as problem:
             raise CommandError(str(problem)) from None
         self.stdout.write(str(job.pk))
+        if not takers(job).exists():  # not on standard output, where the id stands alone
+            self.stderr.write(
+                f"No worker runs that takes it: it waits. Start them all by `make demo`, "
+                f"or run it here: manage.py run_job {job.pk}"
+            )
 
 
 def split(kind: str, pairs: list[tuple[str, str]], project: Project | None) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -116,7 +124,7 @@ def _row(key: str, text: str, project: Project | None) -> int:
     if not found and text.isdecimal():
         found = list(rows.filter(pk=int(text)))
     if not found:
-        others = there_are(rows.values_list("name", flat=True), otherwise=REMEDIES[key])
+        others = there_are(rows, otherwise=REMEDIES[key], called=lambda row: f"{row.pk} {row}")
         raise CommandError(f"There is no {key.replace('_', ' ')} {text!r} here; {others}.")
     return found[0].pk
 

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from importlib.util import find_spec
+from json import dumps
 from typing import NoReturn
 
 WITHOUT_SERVICES = {
@@ -35,6 +36,9 @@ def main(words: list[str]) -> None:
     # Python would die of it on the spot, and the services would never hear that their last user left.
     signal.signal(signal.SIGTERM, _leave)
     command = words[1] if len(words) > 1 else "help"
+    if command == "doctor" and not embedded.is_used():
+        print(_nothing_yet(json="--json" in words))
+        sys.exit(1)
     if not (command.startswith("-") or command in WITHOUT_SERVICES or {"--help", "-h"} & set(words)):
         try:
             embedded.ensure()
@@ -50,6 +54,17 @@ def main(words: list[str]) -> None:
             "The database is not up to date. Start Plackett with `make demo`, "
             "or run: .venv/bin/python manage.py migrate"
         )
+
+
+def _nothing_yet(*, json: bool) -> str:
+    """What the doctor says of a home that was never used. The settings would make one where there is none."""
+    from config import embedded
+
+    detail = f"There is nothing in {embedded.told_home()} yet."
+    remedy = "Start Plackett once: make demo. If it lies elsewhere, set PLACKETT_HOME to that folder."
+    if not json:
+        return f"fail home        {detail} {remedy}"
+    return dumps({"ok": False, "checks": [{"name": "home", "state": "fail", "detail": detail, "remedy": remedy}]})
 
 
 def _behind() -> bool:

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, ProgrammingError
 
 from config import embedded, health
 from config.address import Address, NoAddress, answers, running_url
@@ -59,7 +59,10 @@ def examine() -> Iterator[Finding]:
         except Trouble as problem:
             yield Finding(name, "fail" if isinstance(problem, Ill) else "warn", problem.detail, problem.remedy)
         except DatabaseError as problem:
-            yield Finding(name, "fail", str(problem).splitlines()[0], "See what is said of database and migrations.")
+            said = "tables are missing" if isinstance(problem, ProgrammingError) else "it does not answer"
+            yield Finding(
+                name, "fail", f"The database cannot be asked: {said}.", "See what is said of database and migrations."
+            )
 
 
 def python() -> str:
@@ -116,7 +119,9 @@ def keys() -> str:
 
 
 def services() -> str:
-    """Start what is missing: only a running database can be looked at."""
+    """Start what does not run, since only a running database can be looked at; a new one is not made."""
+    if not embedded.has_database():
+        raise Ill(f"There is no database in {settings.HOME} yet.", "Start Plackett once: make demo")
     try:
         started = embedded.ensure()
     except ServiceFailed as problem:
@@ -129,7 +134,7 @@ def database() -> str:
         health.database()
     except DatabaseError as problem:
         remedy = f"See DATABASE_URL, or {settings.HOME / 'logs/postgres.log'}."
-        raise Ill(f"Postgres does not answer: {str(problem).strip()}", remedy) from problem
+        raise Ill(f"Postgres does not answer: {str(problem).strip().splitlines()[0]}", remedy) from problem
     return "answers"
 
 

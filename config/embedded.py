@@ -26,10 +26,25 @@ _membership: tuple[int, int] | None = None  # this process, and its descriptor o
 
 def home() -> Path:
     """Where everything that must last lies: PLACKETT_HOME, else the usual place for a user's data. Made if missing."""
-    folder = Path(os.environ.get("PLACKETT_HOME") or _usual_home()).expanduser().absolute()
+    folder = told_home()
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder.resolve()
+
+
+def told_home() -> Path:
+    """Where the home lies, or would."""
+    return Path(os.environ.get("PLACKETT_HOME") or _usual_home()).expanduser().absolute()
+
+
+def is_used() -> bool:
+    """Whether a command of Plackett was ever at work in this home: the first makes its keys."""
+    return (told_home() / "keys").is_dir()
+
+
+def has_database() -> bool:
+    """Whether there is one to start, or DATABASE_URL names another."""
+    return bool(os.environ.get("DATABASE_URL")) or postgres.version(postgres.place(home())) is not None
 
 
 def _usual_home() -> Path:

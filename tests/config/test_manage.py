@@ -1,5 +1,6 @@
 """manage.py starts the services for the commands that need them, and takes them away again."""
 
+import json
 import os
 import subprocess
 import sys
@@ -51,6 +52,25 @@ def test_a_service_that_cannot_start_is_said_in_a_sentence(fresh_home):
     assert done.returncode == 1
     assert done.stderr.startswith("The cluster was made by Postgres 9")
     assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_of_a_home_that_was_never_used_says_so_and_makes_nothing(fresh_home, monkeypatch):
+    monkeypatch.setenv("PLACKETT_HOME", f"{fresh_home}/none")
+    done = manage("doctor")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith(f"fail home        There is nothing in {fresh_home}/none yet. Start Plackett once")
+    (check,) = json.loads(manage("doctor", "--json").stdout)["checks"]
+    assert (check["name"], check["state"]) == ("home", "fail")
+    assert list(Path(fresh_home).iterdir()) == []
+
+
+def test_the_doctor_makes_no_database_and_says_in_words_that_there_is_none(fresh_home):
+    assert manage("check").returncode == 0
+    done = manage("doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert checks["services"]["detail"] == f"There is no database in {fresh_home} yet."
+    assert checks["workers"]["detail"] == "The database cannot be asked: it does not answer."
+    assert not (Path(fresh_home) / "postgres").exists()
 
 
 def test_a_python_without_the_packages_says_which_one_has_them(fresh_home):

@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.text import slugify
 
 from annotate.models import Membership, Project, Prompt, Snapshot, User
+from annotate.roles import DUTIES
 
 LARGEST_UPLOAD = 64 << 20
 """Bytes. What a web process stores well within its time; larger files are for the command line."""
@@ -112,14 +113,14 @@ class MemberForm(Labelled, forms.Form):
         validators=[UnicodeUsernameValidator()],
         help_text="What they will sign in with. A new name makes a new account.",
     )
-    role = forms.ChoiceField(choices=Membership.Role.choices, initial=Membership.Role.LABELER)
+    role = forms.ChoiceField(choices=list(DUTIES.items()), initial=Membership.Role.LABELER)
 
     def clean_name(self) -> str:
         return User.normalize_username(self.cleaned_data["name"])
 
 
 class RoleForm(Labelled, forms.Form):
-    role = forms.ChoiceField(label="What they may do", choices=Membership.Role.choices, widget=forms.RadioSelect)
+    role = forms.ChoiceField(label="What they may do", choices=list(DUTIES.items()), widget=forms.RadioSelect)
 
 
 class ImportForm(Labelled, forms.Form):

@@ -13,6 +13,13 @@ from annotate.models import Labeler, Membership, Project, User
 
 ROLES = tuple(Membership.Role.values)
 """From the least to the most: each may also do what the ones before it may."""
+DUTIES = {
+    Membership.Role.LABELER: "Labeler: ranks",
+    Membership.Role.REVIEWER: "Reviewer: also reads prompts and rankings",
+    Membership.Role.RESEARCHER: "Researcher: also imports, freezes, exports and launches",
+    Membership.Role.ADMIN: "Admin: also edits guidelines, members and settings",
+}
+"""What each can do on the pages that there are. The labels of the model also name what is still to come."""
 
 ProjectView = Callable[Concatenate[Any, str, ...], HttpResponseBase]
 View = Callable[Concatenate[Any, ...], HttpResponseBase]

@@ -42,11 +42,10 @@ def audited(action):
 
 
 @pytest.mark.parametrize(("role", "shown"), [("labeler", False), ("reviewer", False), ("researcher", True)])
-def test_the_bar_links_to_jobs_for_people_who_research_something(client, project, role, shown):
+def test_the_bar_links_to_jobs_and_models_for_people_who_research_something(client, project, role, shown):
     client.force_login(make_member(make_project(), "labeler", make_member(project, role)))
     page = client.get(reverse("projects")).content.decode()
-    assert [f'<a href="{reverse(name)}"' in page for name in ("jobs", "reward_models")] == [shown, shown]
-    assert f'<a href="{reverse("policies")}"' in page
+    assert [f'<a href="{reverse(name)}"' in page for name in ("jobs", "policies", "reward_models")] == [shown] * 3
 
 
 # The list, and a new project
@@ -204,6 +203,12 @@ def test_a_role_changes_with_an_audit_row(client, project, admin):
     client.post(member_url("mia", project), {"role": "reviewer"})
     assert role_of("mia", project) == "reviewer"
     assert audited("member.role").get().details == {"before": "labeler", "after": "reviewer"}
+
+
+def test_the_roles_promise_only_what_there_are_pages_for(client, project, admin):
+    page = client.get(reverse("members", args=["help"])).content.decode()
+    assert "Labeler: ranks<" in page and "Reviewer: also reads prompts and rankings<" in page
+    assert "flags" not in page and "writes" not in page
 
 
 def test_the_last_admin_keeps_the_role_and_the_place(client, project, admin):

@@ -84,7 +84,7 @@ class RewardSpec(Spec):
     base: str = setting(
         label="Base policy", help="The folder of the policy to start from, best an SFT model.", folder=True
     )
-    """The folder of the policy to start from. A model that was never taught to answer stays near 50 % accuracy."""
+    """The folder of the policy to start from. A model that was never trained to answer stays near 50 % accuracy."""
     seed: int = setting(0, label="Seed", help="Decides the new head's weights and the order of the prompts.", min=0)
     """Decides the new head's weights and the order of the prompts."""
     epochs: int = setting(

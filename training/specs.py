@@ -83,7 +83,7 @@ class Kind(NamedTuple):
 KINDS: dict[str, Kind] = {
     "convert": Kind(ConvertSpec, "Add a policy", "jobs", "Turns a model file into a policy that can answer."),
     "sample": Kind(SampleSpec, "Draw answers", "jobs", "A policy answers prompts, several times each."),
-    "reward": Kind(RewardSpec, "Fit a reward model", "jobs", "A model learns from rankings what people prefer."),
+    "reward": Kind(RewardSpec, "Train a reward model", "jobs", "A model learns from rankings what people prefer."),
     "score": Kind(ScoreSpec, "Score answers", "jobs", "A reward model says how much people would like each answer."),
     "best_of_n": Kind(
         BestOfNSpec, "Best of N", "jobs", "A policy answers N times; a reward model keeps the best answer."

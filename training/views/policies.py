@@ -66,7 +66,7 @@ def add_policy(request: SignedInRequest) -> HttpResponse:
         "lead": "A model that answers, from a folder on this server.",
         "notes": [
             "A job copies the model into Plackett's own files as safetensors, with its tokenizer and chat template.",
-            "Best start from a model that was taught to follow instructions.",
+            "Best start from a model that was trained to follow instructions.",
         ],
         "crumbs": [{"url": reverse("policies"), "text": "Policies"}],
         "back": reverse("policies"),

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from annotate.desk_tasks import make_ranking_tasks
 from annotate.models import Answer, AnswerBatch, Project, Prompt, clean_text
@@ -27,6 +28,13 @@ def batch_for(job: Job, policy: Policy, reward_model: RewardModel | None, **fiel
         project=project_of(job), source=AnswerBatch.Source.POLICY, settings=job.spec, **fields
     )
     Sampling.objects.create(batch=batch, policy=policy, reward_model=reward_model, job=job)
+
+
+def with_sizes(samplings: QuerySet[Sampling]) -> QuerySet[Sampling]:
+    """With `n_answers`: how many there are in the batch of each."""
+    answers = Answer.objects.filter(batch=OuterRef("batch")).order_by().values("batch")
+    counted = answers.annotate(n=Count("pk")).values("n")
+    return samplings.annotate(n_answers=Coalesce(Subquery(counted, output_field=IntegerField()), 0))
 
 
 def drawn_answers(job: Job) -> QuerySet[Answer]:

@@ -206,16 +206,21 @@ def training_snapshots(project: Project) -> QuerySet[Snapshot]:
     return project.snapshots.filter(kind=Snapshot.Kind.RANKINGS, purpose=Snapshot.Purpose.TRAINING)
 
 
+class BatchField(forms.ModelChoiceField):
+    def label_from_instance(self, batch: Any) -> str:
+        return f"{batch}, {batch.n_answers:,} answer{pluralize(batch.n_answers)}"
+
+
 class ScoreForm(LaunchForm):
     kind = "score"
 
-    batch = forms.ModelChoiceField(AnswerBatch.objects.none(), label="Answers", empty_label=None)
+    batch = BatchField(AnswerBatch.objects.none(), label="Answers", empty_label=None)
 
     def __init__(self, *args: Any, reward_model: RewardModel, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.reward_model = reward_model
-        batches = reward_model.project.answer_batches.filter(answers__isnull=False)
-        offer(self.fields["batch"], batches.distinct().order_by("-id"))
+        batches = reward_model.project.answer_batches.annotate(n_answers=Count("answers")).filter(n_answers__gt=0)
+        offer(self.fields["batch"], batches.order_by("-id"))
 
     @property
     def inputs(self) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def _snapshot(snapshot: Snapshot) -> Link:
 
 
 def _batch(label: str, batch: AnswerBatch) -> Link:
-    return Link(label, batch.name, _batches_of(batch.project))
+    return Link(label, str(batch), _batches_of(batch.project))
 
 
 def _batches_of(project: Project) -> str:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
-from django.utils.timezone import now
+from django.utils.timezone import localtime, now
 
 from annotate.models.projects import Project
 
@@ -82,7 +82,8 @@ class AnswerBatch(models.Model):
         verbose_name_plural = "answer batches"
 
     def __str__(self) -> str:
-        return self.name
+        """With the time, since all batches of a policy have one name until someone gives them others."""
+        return f"{self.name}, {localtime(self.created_at):%-d %b %Y %H:%M}"
 
 
 class Answer(models.Model):

@@ -1,9 +1,13 @@
+from datetime import UTC, datetime
+
 import pytest
 from django.test import Client
 
+from annotate.models import AnswerBatch
 from rewards.models import Score
 from tests import factories
 from tests.training.learned import make_job, make_policy, make_reward_model, make_sampling
+from training.models import Sampling
 
 pytestmark = pytest.mark.django_db
 
@@ -131,6 +135,22 @@ def test_a_policy_shows_its_base_its_descendants_and_what_was_made_from_it(clien
     for href in (f"/policies/{base.pk}", f"/policies/{child.pk}", f"/reward-models/{model.pk}"):
         assert f'href="{href}"' in text
     assert "m.gguf" in text and "1,000" in text
+
+
+def test_batches_of_one_name_are_told_apart_by_their_time_and_size(client, project):
+    model = make_reward_model(project)
+    job = make_job(project, state="succeeded")
+    for hour, texts in ((9, ("a", "b")), (14, ("a", "b", "c"))):
+        batch = make_sampling(project, job, texts, reward_model=model)
+        Sampling.objects.filter(batch=batch).update(policy=model.fitting.base_policy)
+        AnswerBatch.objects.filter(pk=batch.pk).update(name="tiny", created_at=datetime(2026, 11, 24, hour, tzinfo=UTC))
+    for path in (f"/policies/{model.fitting.base_policy_id}", f"/reward-models/{model.pk}"):
+        text = text_of(client.get(path))
+        assert "tiny, 24 Nov 2026 09:00<" in text and "tiny, 24 Nov 2026 14:00<" in text
+        assert ">2 answers<" in text and ">3 answers<" in text
+    offered = text_of(client.get(f"/reward-models/{model.pk}/score"))
+    assert "tiny, 24 Nov 2026 09:00, 2 answers" in offered and "tiny, 24 Nov 2026 14:00, 3 answers" in offered
+    assert "24 Nov 2026, 09:00" in text_of(client.get("/projects/bread/"))
 
 
 def test_a_policy_tells_nothing_of_projects_that_are_not_ones_own(client):

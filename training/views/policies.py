@@ -10,6 +10,7 @@ from annotate.paging import keyset_page
 from annotate.requests import SignedInRequest
 from annotate.roles import installation_admin_required
 from training.access import jobs_of, researched_by
+from training.drawn import with_sizes
 from training.forms import PolicyForm
 from training.models import Policy
 from training.templatetags.figures import figure
@@ -27,12 +28,12 @@ def policies(request: SignedInRequest) -> HttpResponse:
 def policy(request: SignedInRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Policy.objects.select_related("base", "job"), pk=pk)
     mine = researched_by(request.user)
-    drawn = found.samplings.filter(batch__project__in=mine).select_related("batch__project")
+    samplings = with_sizes(found.samplings.filter(batch__project__in=mine).select_related("batch__project"))
     fitted = found.fittings.filter(reward_model__project__in=mine).select_related("reward_model__project")
     context = {
         "policy": found,
         "descendants": found.descendants.all(),
-        "samplings": drawn.order_by("-id")[:20],
+        "samplings": samplings.order_by("-id")[:20],
         "fittings": fitted.order_by("-id")[:20],
         "projects": mine.order_by("name")[:20],
         "details": details(found),

@@ -10,6 +10,7 @@ from rewards.metrics import ENOUGH_CLUSTERS
 from rewards.models import RewardModel
 from training import charts, results
 from training.access import of_own_project, reward_models_of
+from training.drawn import with_sizes
 from training.models import Fitting
 
 SCORES_DRAWN = 20_000
@@ -34,7 +35,7 @@ def reward_model(request: SignedInRequest, model: RewardModel) -> HttpResponse:
         "scores": charts.histogram(list(scores)),
         "heldout": results.facts(model.metrics, results.HELDOUT),
         "learned": results.facts(model.metrics, results.LEARNED),
-        "samplings": model.samplings.select_related("batch", "policy", "job").order_by("-id")[:8],
+        "samplings": with_sizes(model.samplings.select_related("batch", "policy", "job")).order_by("-id")[:8],
     }
     return render(request, "rewards/reward_model.html", context)
 

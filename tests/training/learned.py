@@ -1,5 +1,6 @@
 """Snapshots, reward models and samplings for tests of pages: rows without files."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -10,7 +11,7 @@ from django.utils.timezone import now
 from annotate.models import AnswerBatch, Project, Snapshot
 from rewards.models import RewardModel
 from tests import factories
-from training.models import Fitting, Job, Policy, Sampling
+from training.models import Fitting, Job, Metric, Policy, Sampling
 
 _number = count(1)
 
@@ -53,3 +54,10 @@ def make_sampling(project: Project, job: Job, texts: tuple[str, ...] = ("good", 
     factories.make_answers(factories.make_prompt(project), texts, batch)
     Sampling.objects.create(batch=batch, policy=make_policy(), job=job, **fields)
     return batch
+
+
+def make_metrics(job: Job, name: str, count: int, value: Callable[[int], float] = lambda step: step / 10) -> None:
+    """The metric at the steps 1 to `count`."""
+    Metric.objects.bulk_create(
+        Metric(job=job, name=name, step=step, value=value(step), attempt=1) for step in range(1, count + 1)
+    )

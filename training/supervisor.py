@@ -301,20 +301,25 @@ class Written:
                 self.outcome = Outcome(str(event["outcome"]), str(event.get("reason", "")))
             elif "message" in event:
                 self.tell(str(event["message"]))
+            elif "phase" in event:
+                self.tell(str(event["phase"]))
             elif "step" in event:
                 numbers = "  ".join(f"{name} {value:.4g}" for name, value in event.get("metrics", {}).items())
                 self.tell(f"{event['step']}/{event['total']}  {numbers}")
 
 
 def _note_progress(job: Job, events: list[Event]) -> None:
-    """Metrics as rows; the latest step, numbers and message on the job itself."""
+    """Metrics as rows; the latest step, numbers, message and phase on the job itself. A step ends a phase."""
     _store_metrics(job, events, job.attempt)
     progress = dict(job.progress)
     for event in events:
         if "message" in event:
             progress["message"] = str(event["message"])
+        if "phase" in event:
+            progress["phase"] = {"attempt": job.attempt, "text": str(event["phase"])}
         if "step" not in event:
             continue
+        progress.pop("phase", None)
         progress |= {"step": event["step"], "total": event["total"], "time": event["time"]}
         progress["metrics"] = {**progress.get("metrics", {}), **event.get("metrics", {})}
         if progress.get("since", {}).get("attempt") != job.attempt:

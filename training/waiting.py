@@ -69,17 +69,26 @@ def taken_up_again(job: Job) -> str:
     return f"It is taken up again {when}."
 
 
+def phase(job: Job) -> str:
+    """What this attempt does beside its steps, such as loading or saving; empty while it goes on by steps."""
+    said = job.progress.get("phase")
+    if job.state != Job.State.RUNNING or not said or said["attempt"] != job.attempt:
+        return ""
+    return str(said["text"])
+
+
 def time_left(job: Job) -> timedelta | None:
-    """From the speed of this attempt; None while there is none yet, and for a job that has gone silent."""
+    """From the speed of this attempt; None while there is none yet, after the last step, and for a job gone silent."""
     steps, since = job.progress.get("step"), job.progress.get("since")
     if job.state != Job.State.RUNNING or not since or since.get("attempt") != job.attempt or steps is None:
         return None
     if silent_for(job):
         return None
     done, spent = steps - since["step"], job.progress["time"] - since["time"]
-    if done <= 0 or spent <= 0:
+    missing = job.progress["total"] - steps
+    if done <= 0 or spent <= 0 or missing <= 0:
         return None
-    return timedelta(seconds=max(0.0, (job.progress["total"] - steps) * spent / done))
+    return timedelta(seconds=missing * spent / done)
 
 
 def _ahead(job: Job) -> int:
@@ -105,10 +114,12 @@ def _no_device(job: Job, hosts: set[str]) -> str:
     first = min(known, key=lambda holder: known[holder]) if known else holders.first()
     if first is None:
         return ""
-    return f"The device is busy with job {first.pk}{_about(known.get(first))}."
+    return f"The device is busy with job {first.pk}{_about(first, known.get(first))}."
 
 
-def _about(left: timedelta | None) -> str:
+def _about(job: Job, left: timedelta | None) -> str:
+    if left is None and (said := phase(job)):
+        return f": {said[0].lower()}{said[1:]}"
     if left is None:
         return ", which has not yet said for how long"
     minutes = round(left.total_seconds() / 60)

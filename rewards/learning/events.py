@@ -75,6 +75,11 @@ class Events:
         self._append({"message": text})
         self._tell(text)
 
+    def phase(self, text: str) -> None:
+        """Say what takes time beside the steps: loading, measuring, saving. It lasts until the next step or phase."""
+        self._append({"phase": text})
+        self._tell(text)
+
     def finish(self, outcome: str, reason: str = "") -> None:
         """Write the last line: `done`, `stopped` or `failed`, with a sentence where it did not go well."""
         self._append({"outcome": outcome, "reason": reason})

@@ -105,6 +105,7 @@ def run(run: Run) -> None:
     spec = RewardSpec.from_json(run.spec)
     torch.set_num_threads(spec.threads)
     torch.manual_seed(spec.seed)
+    run.events.phase("Loading the base policy")
     fit = prepare(run, spec)
     progress = resume(fit)
     try:
@@ -117,6 +118,7 @@ def run(run: Run) -> None:
         if progress.step:
             save(fit, progress)
         raise
+    run.events.phase("Saving the model")
     fit.model.save(run.partial / "model")
     run.write_json("metrics.json", figures(fit, progress, heldout))
     run.write_origin(spec.to_json())
@@ -152,6 +154,7 @@ def prepare(run: Run, spec: RewardSpec) -> Fit:
 def learn(fit: Fit, progress: Progress) -> None:
     """The loop. Raises Refused where the loss stops being a number, Stopped between two micro-batches when asked to."""
     spec, events = fit.spec, fit.run.events
+    events.phase("Learning")
     while progress.step < fit.steps:
         started = time.monotonic()
         rate = optimiser.learning_rate(progress.step, fit.steps, peak=spec.learning_rate, warmup=spec.warmup)
@@ -179,6 +182,8 @@ def learn(fit: Fit, progress: Progress) -> None:
             look(fit, progress.step)
         if progress.step % spec.checkpoint_every == 0 or progress.step == fit.steps:
             save(fit, progress)
+            if progress.step < fit.steps:
+                events.phase("Learning")
 
 
 def gradient(fit: Fit, prompts: list[RankedPrompt]) -> Update:
@@ -208,6 +213,7 @@ def prompts_of(fit: Fit, step: int) -> list[RankedPrompt]:
 
 def look(fit: Fit, step: int) -> HeldOut:
     """The held-out pairs after `step` updates; a point of the live curves."""
+    fit.run.events.phase("Measuring on the held-out prompts")
     heldout = evaluate(fit)
     if heldout.roots:
         fit.run.events.step(step, fit.steps, **_live(heldout))
@@ -232,6 +238,7 @@ def evaluate(fit: Fit) -> HeldOut:
 def centre(fit: Fit) -> None:
     """Choose the offset so that the first training answers average 0 (Stiennon et al. 2020): a reward then means
     "better than what people were shown"."""
+    fit.run.events.phase("Measuring the average reward")
     groups, answers = [], 0
     for group in fit.train.groups:
         if answers < CENTRED_ON:
@@ -247,6 +254,7 @@ def centre(fit: Fit) -> None:
 
 def save(fit: Fit, progress: Progress) -> None:
     """Checkpoint the last completed update: weights, optimiser, random state, progress."""
+    fit.run.events.phase("Saving a checkpoint")
     groups = {
         "weights": dict(fit.model.state_dict()),
         "optimiser": optimiser.tensors(fit.adamw),

@@ -99,6 +99,7 @@ def run(run: Run) -> None:
     spec = ScoreSpec.from_json(run.spec)
     torch.set_num_threads(spec.threads)
     total = sum(1 for place, row in run.rows("answers.jsonl") if check(row, place))
+    run.events.phase("Loading the reward model")
     scorer = Scorer.load(
         spec.reward_model,
         spec.precision,
@@ -107,6 +108,7 @@ def run(run: Run) -> None:
         say=run.events.message,
         stop=run.stop,
     )
+    run.events.phase("Scoring")
     started = time.monotonic()
     answers = write(run, scorer, total)
     run.write_json(

@@ -87,6 +87,18 @@ def test_the_held_out_curve_starts_before_the_first_step_and_ends_with_the_figur
     assert curve[0]["metrics"] != curve[-1]["metrics"]
 
 
+def test_what_takes_time_after_the_last_step_is_said(tmp_path):
+    fitted(tmp_path, checkpoint_every=4)
+    diary = jobs.events(tmp_path)
+    last = next(place for place, event in enumerate(diary) if event.get("step") == 6)
+    assert [event["phase"] for event in diary[last:] if "phase" in event] == [
+        "Saving a checkpoint",
+        "Measuring on the held-out prompts",
+        "Measuring the average reward",
+        "Saving the model",
+    ]
+
+
 def test_the_figures_count_what_was_read(tmp_path):
     rows = jobs.planted(4, seed=1)
     run = fitted(tmp_path, train=rows, epochs=3)

@@ -87,7 +87,8 @@ def test_a_sample_job_runs_from_launch_to_answers() -> None:
     assert job.progress["step"] == job.progress["total"] and job.metrics.filter(name="tokens_per_second").exists()
     assert job.artefacts.filter(path="output/answers.jsonl").exists()
     assert Device.objects.filter(job=None).count() == 1
-    assert said[-1] == "done"
+    assert said[-1] == "done" and {"Loading the policy", "Drawing"} <= set(said)
+    assert "phase" not in job.progress  # a step ends it
     verify(JobFolder(job.path).output)
 
 

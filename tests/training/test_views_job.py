@@ -46,6 +46,15 @@ def test_a_running_job_says_how_far_it_is_how_long_it_took_and_how_long_it_takes
         assert words in text
 
 
+def test_a_job_after_its_last_step_says_what_it_does_and_no_time_that_is_left(client, project):
+    progress = {"step": 24, "total": 24, "time": 40.0, "since": {"attempt": 1, "step": 1, "time": 1.0}}
+    progress |= {"message": "Resumed.", "phase": {"attempt": 1, "text": "Measuring on the held-out prompts"}}
+    job = make_job(project, kind="reward", state="running", progress=progress)
+    text = text_of(client.get(f"/jobs/{job.pk}"))
+    assert "Measuring on the held-out prompts" in text and "Resumed." not in text
+    assert "left</span>" not in text
+
+
 def test_a_waiting_job_says_its_place_and_why_it_waits(client, project):
     make_job(project)
     job = make_job(project)

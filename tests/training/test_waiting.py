@@ -10,7 +10,7 @@ from django.utils.timezone import now
 from tests import factories
 from tests.training import learned
 from tests.training.jobs import claim, make_job
-from training import lifecycle, workers
+from training import lifecycle, waiting, workers
 from training.models import Job
 
 pytestmark = pytest.mark.django_db
@@ -39,6 +39,21 @@ def test_time_left_follows_the_speed_of_this_attempt_and_tells_who_waits() -> No
     job.save()
     assert lifecycle.time_left(job) == timedelta(seconds=120)  # 10 steps took 40 s, 30 are left
     assert lifecycle.why_waiting(waits) == f"The device is busy with job {job.pk} for about 2 min more."
+
+
+def test_after_the_last_step_no_time_is_left_and_what_is_done_still_is_said() -> None:
+    workers.register("jobs", pid=1, now=now())
+    make_job()
+    waits = make_job()
+    job = claim()
+    since = {"attempt": 1, "step": 10, "time": 1000.0}
+    job.progress = {"step": 50, "total": 50, "time": 1040.0, "since": since}
+    job.progress["phase"] = {"attempt": 1, "text": "Saving the model"}
+    job.save()
+    assert lifecycle.time_left(job) is None and waiting.phase(job) == "Saving the model"
+    assert lifecycle.why_waiting(waits) == f"The device is busy with job {job.pk}: saving the model."
+    job.attempt = 2
+    assert waiting.phase(job) == ""
 
 
 @pytest.fixture

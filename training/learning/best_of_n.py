@@ -26,7 +26,9 @@ def run(run: Run) -> None:
     prompts = sample.read_prompts(run)
     drafts = [run.attempt_folder(attempt) / "drawn.jsonl" for attempt in range(run.attempt, 0, -1)]
     drawn = sample.draw_answers(run, spec, prompts, spec.n, drafts[0], drafts[1:])  # no output yet: it has no scores
+    run.events.phase("Loading the reward model")
     scorer = Scorer.load(spec.reward_model, say=run.events.message, stop=run.stop)
+    run.events.phase("Scoring")
     scores = write(run, prompts, drafts[0], scorer, done=drawn.lines)
     run.write_json(
         "metrics.json",

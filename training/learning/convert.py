@@ -60,6 +60,7 @@ def run(run: Run) -> None:
     spec = ConvertSpec.from_json(run.spec)
     source = Path(spec.source)
     started = time.monotonic()
+    run.events.phase("Reading the model")
     if source.is_dir():
         model, tokenizer = from_folder(source)
         stored = {"format": str(model.dtype).removeprefix("torch.")}
@@ -67,10 +68,12 @@ def run(run: Run) -> None:
         about = read_about(source)
         run.events.message(f"{source.name}: weights stored as {about.format}, written out as float32.")
         run.events.step(1, 3)
+        run.events.phase("Reading the weights")
         model, tokenizer = from_gguf(source, about)
         stored = {"format": about.format}
     run.stop.check()
     run.events.step(2, 3)
+    run.events.phase("Saving the model")
     language_model.save(model, tokenizer, run.partial / "model")
     run.events.step(3, 3)
     run.write_json(

@@ -82,6 +82,7 @@ def draw_answers(
         run.events.message(f"{len(had)} of {len(wanted)} answers were drawn by an earlier attempt and are kept.")
     if had == wanted:
         return Drawn(len(had), len(had), 0, 0.0)
+    run.events.phase("Loading the policy")
     model, tokenizer = load_policy(spec)
     missing = {name: [index for index in range(count) if (name, index) not in had] for name in prompts}
     questions = [
@@ -92,6 +93,7 @@ def draw_answers(
     longest = max(questions, key=lambda question: len(question.tokens)).tokens
     slots.check(model, longest, len(longest) + spec.max_new_tokens)
     batch = Batch(model, questions, drawing(spec, model, tokenizer))
+    run.events.phase("Drawing")
     with file.open("a", encoding="utf-8") as lines:
         tokens, seconds = _write(run, batch.answers(run.stop), tokenizer, lines, len(had), len(wanted))
     sync(file)

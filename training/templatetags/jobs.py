@@ -12,6 +12,7 @@ from training.specs import KINDS
 register = template.Library()
 register.filter("silent_for", waiting.silent_for)
 register.filter("taken_up_again", waiting.taken_up_again)
+register.filter("phase", waiting.phase)
 
 
 @register.filter

@@ -72,19 +72,32 @@ class BestOfNSpec(DrawSpec):
 
 
 class Kind(NamedTuple):
-    """A kind of job: its settings, its name for people, its queue, and what it does in a sentence."""
+    """A kind of job: its settings, its name for people, its queue, what it does in a sentence, and its progress."""
 
     spec: type[Spec]
     title: str
     queue: str
     sentence: str
+    how_far: str = "step {step} of {total}"
 
 
 KINDS: dict[str, Kind] = {
     "convert": Kind(ConvertSpec, "Add a policy", "jobs", "Turns a model file into a policy that can answer."),
-    "sample": Kind(SampleSpec, "Draw answers", "jobs", "A policy answers prompts, several times each."),
+    "sample": Kind(
+        SampleSpec,
+        "Draw answers",
+        "jobs",
+        "A policy answers prompts, several times each.",
+        "{step} of {total} answers drawn",
+    ),
     "reward": Kind(RewardSpec, "Train a reward model", "jobs", "A model learns from rankings what people prefer."),
-    "score": Kind(ScoreSpec, "Score answers", "jobs", "A reward model says how much people would like each answer."),
+    "score": Kind(
+        ScoreSpec,
+        "Score answers",
+        "jobs",
+        "A reward model says how much people would like each answer.",
+        "{step} of {total} answers scored",
+    ),
     "best_of_n": Kind(
         BestOfNSpec, "Best of N", "jobs", "A policy answers N times; a reward model keeps the best answer."
     ),

@@ -77,13 +77,16 @@ def phase(job: Job) -> str:
     return str(said["text"])
 
 
+def tells_how_far(job: Job) -> bool:
+    """Whether this attempt has said so: what an earlier one said may be more or less than was kept of it."""
+    return job.state == Job.State.RUNNING and job.progress.get("since", {}).get("attempt") == job.attempt
+
+
 def time_left(job: Job) -> timedelta | None:
     """From the speed of this attempt; None while there is none yet, after the last step, and for a job gone silent."""
-    steps, since = job.progress.get("step"), job.progress.get("since")
-    if job.state != Job.State.RUNNING or not since or since.get("attempt") != job.attempt or steps is None:
+    if not tells_how_far(job) or silent_for(job):
         return None
-    if silent_for(job):
-        return None
+    steps, since = job.progress["step"], job.progress["since"]
     done, spent = steps - since["step"], job.progress["time"] - since["time"]
     missing = job.progress["total"] - steps
     if done <= 0 or spent <= 0 or missing <= 0:

@@ -276,6 +276,7 @@ def resume(fit: Fit) -> Progress:
     optimiser.restore(fit.adamw, saved.groups["optimiser"])
     checkpoint.restore_random_state(saved.groups["random"])
     fit.run.events.message(f"Going on after step {saved.step}.")
+    fit.run.events.step(saved.step, fit.steps)
     return Progress(**saved.state["progress"])
 
 

@@ -90,6 +90,9 @@ def test_a_stopped_job_keeps_what_it_has_and_goes_on_without_repeating(policy, t
 
     second = make_run(tmp_path, policy, attempt=3, answers=5, batch_size=2, max_new_tokens=20)
     sample.run(second)
+    said = " ".join(event.get("message", "") for event in events(second))
+    assert f"{len(kept)} answers of an earlier attempt are kept, {15 - len(kept)} are still to be drawn." in said
+    assert next(event["step"] for event in events(second) if "step" in event) == len(kept)
     assert lines(second)[: len(kept)] == kept
     assert len(lines(second)) == 15
     assert by_key(second) == expected

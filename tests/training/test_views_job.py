@@ -42,7 +42,13 @@ def test_a_running_job_says_how_far_it_is_how_long_it_took_and_how_long_it_takes
         },
     )
     text = text_of(client.get(f"/jobs/{job.pk}"))
-    for words in ("step 126 of 200", "3 min 41 s so far", "about 1 min 14 s left", "1,311 tokens/s", "attempt 1"):
+    for words in (
+        "126 of 200 answers drawn",
+        "3 min 41 s so far",
+        "about 1 min 14 s left",
+        "1,311 tokens/s",
+        "attempt 1",
+    ):
         assert words in text
 
 
@@ -53,6 +59,18 @@ def test_a_job_after_its_last_step_says_what_it_does_and_no_time_that_is_left(cl
     text = text_of(client.get(f"/jobs/{job.pk}"))
     assert "Measuring on the held-out prompts" in text and "Resumed." not in text
     assert "left</span>" not in text
+
+
+def test_what_an_earlier_attempt_said_of_its_steps_is_not_believed(client, project):
+    progress = {"step": 2, "total": 24, "time": 4.0, "since": {"attempt": 1, "step": 0, "time": 1.0}}
+    job = make_job(project, state="running", attempt=2, progress=progress)
+    for url in (f"/jobs/{job.pk}", "/jobs/", "/projects/bread/"):
+        text = text_of(client.get(url))
+        assert "2 of 24" not in text and 'value="2"' not in text and ", 8 %" not in text
+    job.progress["since"]["attempt"] = 2
+    job.save()
+    assert "2 of 24 answers drawn" in text_of(client.get(f"/jobs/{job.pk}"))
+    assert 'value="2"' in text_of(client.get("/jobs/"))
 
 
 def test_a_waiting_job_says_its_place_and_why_it_waits(client, project):

@@ -79,8 +79,10 @@ def draw_answers(
     wanted = {(name, index) for name in prompts for index in range(count)}
     had = keep(file, earlier, wanted)
     if had:
-        run.events.message(f"{len(had)} of {len(wanted)} answers were drawn by an earlier attempt and are kept.")
+        more = len(wanted) - len(had)
+        run.events.message(f"{len(had)} answers of an earlier attempt are kept, {more} are still to be drawn.")
     if had == wanted:
+        run.events.step(len(had), len(wanted))
         return Drawn(len(had), len(had), 0, 0.0)
     run.events.phase("Loading the policy")
     model, tokenizer = load_policy(spec)
@@ -93,6 +95,7 @@ def draw_answers(
     longest = max(questions, key=lambda question: len(question.tokens)).tokens
     slots.check(model, longest, len(longest) + spec.max_new_tokens)
     batch = Batch(model, questions, drawing(spec, model, tokenizer))
+    run.events.step(len(had), len(wanted))
     run.events.phase("Drawing")
     with file.open("a", encoding="utf-8") as lines:
         tokens, seconds = _write(run, batch.answers(run.stop), tokenizer, lines, len(had), len(wanted))

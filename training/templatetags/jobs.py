@@ -8,16 +8,27 @@ from django.utils.timezone import now
 from training import waiting
 from training.models import Job
 from training.specs import KINDS
+from training.templatetags.figures import figure
 
 register = template.Library()
 register.filter("silent_for", waiting.silent_for)
 register.filter("taken_up_again", waiting.taken_up_again)
 register.filter("phase", waiting.phase)
+register.filter("tells_how_far", waiting.tells_how_far)
 
 
 @register.filter
 def kind_name(job: Job) -> str:
     return KINDS[job.kind].title if job.kind in KINDS else job.kind
+
+
+@register.filter
+def how_far(job: Job) -> str:
+    """In the words of its kind; empty until this attempt has said it."""
+    if not waiting.tells_how_far(job):
+        return ""
+    words = KINDS[job.kind].how_far if job.kind in KINDS else "step {step} of {total}"
+    return words.format(step=figure(job.progress["step"]), total=figure(job.progress["total"]))
 
 
 @register.filter

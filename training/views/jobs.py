@@ -96,8 +96,10 @@ def standing(job: Job, *, at: datetime) -> dict[str, Any]:
     }
 
 
-def share_done(job: Job) -> float:
-    """Between 0 and 1, for the bar."""
+def share_done(job: Job) -> float | None:
+    """Between 0 and 1, for the bar; None while an attempt has not said how far it is."""
+    if job.state == Job.State.RUNNING and not waiting.tells_how_far(job):
+        return None
     if job.state == Job.State.SUCCEEDED:
         return 1.0
     step, total = job.progress.get("step"), job.progress.get("total")

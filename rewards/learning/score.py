@@ -17,6 +17,7 @@ from rewards.model_folder import sync
 from rewards.specs import ScoreSpec
 
 WINDOW = 32  # prompts that are packed together, and then written
+REPORT_EVERY = 1.0  # seconds between two progress events
 
 Messages = list[dict[str, str]]
 Asked = tuple[Messages, list[str]]
@@ -39,6 +40,8 @@ class Scorer:
         self.max_tokens = model.room(max_tokens)
         self.tokens = 0
         self.cut = 0
+        self.scored = 0
+        self.on_scored: Callable[[], None] = lambda: None  # called whenever that has grown: windows take long
         self._say = say
         self._stop = stop or Stop()
         self._shared: bool | None = None  # decided by the first prompts that come
@@ -73,6 +76,7 @@ class Scorer:
     def _score(self, window: list[Asked]) -> list[list[float]]:
         encoded = [self._encode(messages, answers) for messages, answers in window]
         groups = [group for group, places in encoded if places]
+        asked = {id(group): len(places) for group, places in encoded}
         rewards: dict[int, list[float]] = {}
         if self._shared is None and groups:
             self._shared = reward_model.shares_rows(self.model, groups, max_tokens=self.max_tokens, say=self._say)
@@ -85,6 +89,8 @@ class Scorer:
                 rewards[id(groups[place])] = scores[start : start + len(groups[place].answers)]
             self.tokens += batch.tokens
             self.cut += batch.cut
+            self.scored += sum(asked[id(groups[place])] for place in batch.groups)
+            self.on_scored()
         return [[rewards[id(group)][place] for place in places] for group, places in encoded]
 
     def _encode(self, messages: Messages, answers: list[str]) -> tuple[Group, list[int]]:
@@ -98,7 +104,7 @@ def run(run: Run) -> None:
     """Score `inputs/answers.jsonl` into `output/scores.jsonl`, a line a prompt, in the same order."""
     spec = ScoreSpec.from_json(run.spec)
     torch.set_num_threads(spec.threads)
-    total = sum(1 for place, row in run.rows("answers.jsonl") if check(row, place))
+    sizes = [len(check(row, place)[1]) for place, row in run.rows("answers.jsonl")]
     run.events.phase("Loading the reward model")
     scorer = Scorer.load(
         spec.reward_model,
@@ -108,14 +114,15 @@ def run(run: Run) -> None:
         say=run.events.message,
         stop=run.stop,
     )
-    run.events.phase("Scoring")
     started = time.monotonic()
-    answers = write(run, scorer, total)
+    report(run, scorer, sum(sizes))
+    run.events.phase("Scoring")
+    write(run, scorer)
     run.write_json(
         "metrics.json",
         {
-            "prompts": total,
-            "answers": answers,
+            "prompts": len(sizes),
+            "answers": sum(sizes),
             "score_seconds": round(time.monotonic() - started, 3),
             "tokens_real": scorer.tokens,
             "tokens_padded": 0,
@@ -125,20 +132,29 @@ def run(run: Run) -> None:
     run.write_origin(spec.to_json())
 
 
-def write(run: Run, scorer: Scorer, total: int) -> int:
-    """Write a line of scores for each row as it is scored; how many scores there are."""
-    started = time.monotonic()
-    answers = 0
+def report(run: Run, scorer: Scorer, total: int) -> None:
+    """From now on tell about once a second how many of all answers are scored."""
+    started = told = time.monotonic()
+
+    def tell() -> None:
+        nonlocal told
+        now = time.monotonic()
+        if scorer.scored == total or now - told >= REPORT_EVERY:
+            run.events.step(scorer.scored, total, tokens_per_second=scorer.tokens / (now - started))
+            told = now
+
+    scorer.on_scored = tell
+    run.events.step(0, total)
+
+
+def write(run: Run, scorer: Scorer) -> None:
+    """Write a line of scores for each row as it is scored."""
     names = (row["id"] for _, row in run.rows("answers.jsonl"))
     asked = (check(row, place) for place, row in run.rows("answers.jsonl"))
     with (run.partial / "scores.jsonl").open("w", encoding="utf-8") as file:
-        for done, (name, scores) in enumerate(zip(names, scorer.stream(asked), strict=True), start=1):
+        for name, scores in zip(names, scorer.stream(asked), strict=True):
             file.write(json.dumps({"id": name, "scores": scores}, ensure_ascii=False) + "\n")
-            answers += len(scores)
-            if done % WINDOW == 0 or done == total:
-                run.events.step(done, total, tokens_per_second=scorer.tokens / (time.monotonic() - started))
     sync(run.partial / "scores.jsonl")
-    return answers
 
 
 def check(row: rankings.Row, place: str) -> Asked:

@@ -72,7 +72,14 @@ def test_the_job_writes_a_line_a_prompt_in_the_same_order(tmp_path, model):
     expected = Scorer.load(model).score((row["prompt"], row["answers"]) for row in rows(40))
     torch.testing.assert_close([line["scores"] for line in lines], expected, rtol=0, atol=2e-6)
     assert json.loads((run.partial / "metrics.json").read_text())["answers"] == 160
-    assert [event["step"] for event in jobs.events(tmp_path) if "step" in event] == [32, 40]
+
+
+def test_answers_are_counted_while_they_are_scored_and_not_first_at_the_end_of_a_window(tmp_path, model, monkeypatch):
+    monkeypatch.setattr(score, "REPORT_EVERY", 0)
+    score.run(jobs.attempt(job(tmp_path, model, rows(8), tokens_per_row=100)))
+    told = [(event["step"], event["total"]) for event in jobs.events(tmp_path) if "step" in event]
+    assert told[0] == (0, 32) and told[-1] == (32, 32) and len(told) > 3
+    assert told == sorted(set(told))
 
 
 def test_a_text_that_is_too_long_is_cut_and_counted(tmp_path, model):

@@ -51,6 +51,7 @@ MATRIX: dict[str, dict[str, str]] = {
     "jobs": {"GET": "signed in"},
     "job": {"GET": "researcher"},
     "job_metrics": {"GET": "researcher"},
+    "job_scores": {"GET": "researcher"},
     "job_log": {"GET": "researcher"},
     "cancel_job": {"POST": "researcher"},
     "retry_job": {"POST": "researcher"},

@@ -63,7 +63,7 @@ def rows_of_everything(project: Project) -> dict[str, Any]:
     rows: dict[str, Any] = {"slug": project.slug, "secret": "spent", "format": "ranking", "assignment_id": 0}
     for name in ("member", "member_link", "member_remove"):
         rows[name] = {"pk": member.pk}
-    for name in ("job", "job_metrics", "job_log", "cancel_job", "retry_job"):
+    for name in ("job", "job_metrics", "job_scores", "job_log", "cancel_job", "retry_job"):
         rows[name] = {"pk": job.pk}
     for name in ("reward_model", "score"):
         rows[name] = {"pk": model.pk}

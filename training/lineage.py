@@ -7,7 +7,7 @@ from typing import Any
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
-from annotate.models import AnswerBatch, Project, Prompt, Snapshot
+from annotate.models import AnswerBatch, Prompt, Snapshot
 from rewards.models import RewardModel
 from training.models import Job, Policy
 from training.specs import KINDS
@@ -77,11 +77,7 @@ def _snapshot(snapshot: Snapshot) -> Link:
 
 
 def _batch(label: str, batch: AnswerBatch) -> Link:
-    return Link(label, str(batch), _batches_of(batch.project))
-
-
-def _batches_of(project: Project) -> str:
-    return f"{project.get_absolute_url()}#batches"
+    return Link(label, str(batch), batch.get_absolute_url())
 
 
 def _prompts(inputs: dict[str, Any]) -> list[Link]:

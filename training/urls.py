@@ -14,6 +14,7 @@ urlpatterns = [
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<int:pk>", jobs.job, name="job"),
     path("jobs/<int:pk>/metrics.json", jobs.job_metrics, name="job_metrics"),
+    path("jobs/<int:pk>/scores", jobs.job_scores, name="job_scores"),
     path("jobs/<int:pk>/log", jobs.job_log, name="job_log"),
     path("jobs/<int:pk>/cancel", jobs.cancel_job, name="cancel_job"),
     path("jobs/<int:pk>/retry", jobs.retry_job, name="retry_job"),

@@ -85,6 +85,10 @@ class AnswerBatch(models.Model):
         """With the time, since all batches of a policy have one name until someone gives them others."""
         return f"{self.name}, {localtime(self.created_at):%-d %b %Y %H:%M}"
 
+    def get_absolute_url(self) -> str:
+        """Its row on the page of its project."""
+        return f"{self.project.get_absolute_url()}?batch={self.pk}#batch-{self.pk}"
+
 
 class Answer(models.Model):
     batch = models.ForeignKey(AnswerBatch, on_delete=models.CASCADE, related_name="answers")

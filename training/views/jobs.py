@@ -15,7 +15,7 @@ from annotate.models import User
 from annotate.paging import keyset_page
 from annotate.requests import SignedInRequest
 from rewards.specs import InvalidSpec
-from training import curves, diary, drawn, gather, lifecycle, waiting
+from training import curves, diary, drawn, gather, lifecycle, scored, waiting
 from training.access import jobs_of, of_own_project, researched_by
 from training.forms import offer
 from training.lineage import lineage
@@ -27,6 +27,8 @@ from training.templatetags.jobs import took
 
 STALLED_AFTER = timedelta(minutes=10)
 STOP_POLLING = 286
+PROMPTS_SHOWN = 20
+"""Of those whose answers were scored; the others stand on a page of their own."""
 
 
 class FilterForm(forms.Form):
@@ -93,6 +95,20 @@ def standing(job: Job, *, at: datetime) -> dict[str, Any]:
         "answers": answers.select_related("prompt").order_by("-id")[:5],
         "answers_count": answers.count(),
         "winners_count": drawn.winners(job).count(),
+        **what_was_scored(job),
+    }
+
+
+def what_was_scored(job: Job) -> dict[str, Any]:
+    """Of a job that has ended: its prompts with their best and worst answers, and what a batch's scores look like."""
+    if not job.is_finished or job.kind not in ("score", "best_of_n"):
+        return {}
+    prompts = scored.prompts_of(job)
+    return {
+        "scored": scored.by_prompt(job, list(prompts.order_by("-id")[:PROMPTS_SHOWN])),
+        "scored_count": prompts.count(),
+        "spread": scored.spread(scored.scores_of(job)) if job.kind == "score" else None,
+        "winners": scored.winners_of(job),
     }
 
 
@@ -190,6 +206,15 @@ def job_metrics(request: SignedInRequest, job: Job) -> HttpResponse:
         return HttpResponseBadRequest("after must be a whole number: the last step that you have.")
     series = curves.points_after(job, max(min(int(after), 2**31 - 1), -1))
     return JsonResponse({"state": job.state, "finished": job.is_finished, "attempt": job.attempt, "series": series})
+
+
+@of_own_project(Job)
+@require_safe
+def job_scores(request: SignedInRequest, job: Job) -> HttpResponse:
+    """All prompts whose answers it scored."""
+    page = keyset_page(scored.prompts_of(job), request, size=40)
+    context = {"job": job, "page": page, "scored": scored.by_prompt(job, page.rows)}
+    return render(request, "training/job_scores.html", context)
 
 
 @of_own_project(Job)

@@ -20,6 +20,8 @@ from training.loop import Loop, loops
 from training.models import Job
 from training.views.home import open_tasks
 
+BATCHES_SHOWN = 50
+
 
 @dataclass
 class Stage:
@@ -45,6 +47,8 @@ def project(request: ProjectRequest, slug: str) -> HttpResponse:
     current: Project = request.project
     loop = loops([current], now=now())[current.pk]
     researches = at_least(request.role, Membership.Role.RESEARCHER)
+    batch = request.GET.get("batch", "")
+    asked = int(batch) if batch.isdecimal() and len(batch) < 19 else None
     context = {
         "project": current,
         "loop": loop,
@@ -55,11 +59,21 @@ def project(request: ProjectRequest, slug: str) -> HttpResponse:
     }
     if researches:
         context |= {
-            "batches": batches_of(current)[:50],
+            "batches": shown_batches(current, asked),
+            "asked": asked,
             "jobs": current.jobs.order_by("-id")[:8],
             "reward_models": current.reward_models.order_by("-id")[:8],
         }
     return render(request, "training/_project.html" if request.htmx else "training/project.html", context)
+
+
+def shown_batches(project: Project, asked: int | None) -> list[AnswerBatch]:
+    """The newest, and the one that a link leads to, however old it is."""
+    batches = batches_of(project)
+    newest = list(batches[:BATCHES_SHOWN])
+    if asked is None or asked in {batch.pk for batch in newest}:
+        return newest
+    return [*newest, *batches.filter(pk=asked)]
 
 
 def batches_of(project: Project) -> QuerySet[AnswerBatch]:
@@ -136,5 +150,8 @@ def send_to_desk(request: ProjectRequest, slug: str) -> HttpResponse:
         messages.error(request, "Choose at least one batch of answers.")
     else:
         report = desk_tasks.send_to_desk(batches=batches)
-        messages.add_message(request, messages.SUCCESS if report.made else messages.INFO, str(report))
+        words = str(report)
+        if report.too_alike and len(batches) == 1:
+            words += " Tick another batch beside it."
+        messages.add_message(request, messages.SUCCESS if report.made else messages.INFO, words)
     return redirect(reverse("project", args=[slug]) + "#batches")

@@ -8,12 +8,11 @@ from annotate.paging import keyset_page
 from annotate.requests import SignedInRequest
 from rewards.metrics import ENOUGH_CLUSTERS
 from rewards.models import RewardModel
-from training import charts, results
+from training import charts, results, scored
 from training.access import of_own_project, reward_models_of
 from training.drawn import with_sizes
 from training.models import Fitting
 
-SCORES_DRAWN = 20_000
 CHANCE = 0.5
 
 
@@ -26,13 +25,12 @@ def reward_models(request: SignedInRequest) -> HttpResponse:
 @of_own_project(RewardModel)
 @require_safe
 def reward_model(request: SignedInRequest, model: RewardModel) -> HttpResponse:
-    scores = model.scores.order_by("-id").values_list("value", flat=True)[:SCORES_DRAWN]
     context = {
         "model": model,
         "fitting": Fitting.objects.filter(reward_model=model).select_related("job", "base_policy").first(),
         "accuracy": accuracy_picture(model),
         "verdict": verdict(model),
-        "scores": charts.histogram(list(scores)),
+        "scores": scored.spread(model.scores.all()),
         "heldout": results.facts(model.metrics, results.HELDOUT),
         "learned": results.facts(model.metrics, results.LEARNED),
         "samplings": with_sizes(model.samplings.select_related("batch", "policy", "job")).order_by("-id")[:8],

@@ -1,0 +1,121 @@
+"""What is seen of a job that scored: the best and the worst of each prompt, its winners, the way to the desk."""
+
+import pytest
+
+from annotate.models import Answer, AnswerBatch
+from rewards.models import Score
+from tests import factories
+from tests.training.learned import make_job, make_reward_model, make_sampling
+from tests.training.pages import client_of, text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project():
+    return factories.make_project("bread", name="Bread")
+
+
+@pytest.fixture
+def client(project):
+    return client_of(factories.make_member(project, "researcher"))
+
+
+@pytest.fixture
+def model(project):
+    return make_reward_model(project, "taste")
+
+
+def score(model, batch, values):
+    """The batch's answers get these rewards, by index."""
+    for answer in batch.answers.all():
+        Score.objects.create(reward_model=model, answer=answer, value=values[answer.index])
+
+
+@pytest.fixture
+def pool(project, model):
+    """A finished best of three: its pool, scored, and its winner."""
+    inputs = {"reward_model": model.pk}
+    job = make_job(project, kind="best_of_n", state="succeeded", inputs=inputs)
+    pool = make_sampling(project, job, texts=("dry", "moist", "burnt"))
+    score(model, pool, (0.25, 1.5, -1.0))
+    make_sampling(project, job, texts=("moist",), reward_model=model)
+    return pool
+
+
+def test_a_finished_score_job_shows_the_best_and_the_worst_of_each_prompt_and_the_spread(client, project, model):
+    batch = make_sampling(project, make_job(project, state="succeeded"), texts=("dry", "moist", "burnt"))
+    score(model, batch, (0.25, 1.5, -1.0))
+    job = make_job(project, kind="score", state="succeeded", inputs={"reward_model": model.pk, "batch": batch.pk})
+    text = text_of(client.get(f"/jobs/{job.pk}"))
+    assert text.index("Best +1.50") < text.index(">moist<") < text.index("Worst -1.00") < text.index(">burnt<")
+    assert ">dry<" not in text and "mean of 3: +0.25" in text
+    assert "Rewards of 3 answers" in text and "<svg" in text
+    prompt = batch.answers.first().prompt
+    for address in (f"/projects/bread/prompts/{prompt.pk}", f"/reward-models/{model.pk}", f"?batch={batch.pk}#"):
+        assert address in text
+
+
+@pytest.mark.parametrize("state", ["running", "failed"])
+def test_a_score_job_that_is_not_done_shows_no_scores_of_an_earlier_one(client, project, model, state):
+    batch = make_sampling(project, make_job(project, state="succeeded"))
+    score(model, batch, (1.0, 0.0))
+    job = make_job(project, kind="score", state=state, inputs={"reward_model": model.pk, "batch": batch.pk})
+    assert "Best +1.00" not in text_of(client.get(f"/jobs/{job.pk}"))
+
+
+def test_a_best_of_n_job_shows_each_winner_beside_the_mean_of_its_pool_and_the_way_to_the_desk(client, project, pool):
+    job, winners = pool.sampling.job, AnswerBatch.objects.get(sampling__reward_model__isnull=False)
+    text = text_of(client.get(f"/jobs/{job.pk}"))
+    assert text.index("Winner +1.50") < text.index(">moist<") and "mean of 3: +0.25" in text
+    assert f'href="/projects/bread/?batch={winners.pk}#batch-{winners.pk}">Send winners to the desk</a>' in text
+    assert "one answer a prompt: tick another batch beside it" in text
+
+
+def test_of_equal_scores_the_first_drawn_is_the_winner(client, project, model, pool):
+    Score.objects.update(value=0.5)
+    text = text_of(client.get(f"/jobs/{pool.sampling.job_id}/scores"))
+    assert text.index("Winner +0.50") < text.index(">dry<") < text.index("Worst +0.50") < text.index(">burnt<")
+
+
+def test_more_prompts_than_the_page_shows_stand_on_a_page_of_their_own(client, project, model, pool):
+    for number in range(24):
+        prompt = factories.make_prompt(project, f"Which oven, {number}?")
+        answer = Answer.objects.create(batch=pool, prompt=prompt, index=0, text="Hot.")
+        Score.objects.create(reward_model=model, answer=answer, value=0.0)
+    job = pool.sampling.job
+    text = text_of(client.get(f"/jobs/{job.pk}"))
+    assert text.count("Winner +") == 20 and f'href="/jobs/{job.pk}/scores">All 25 prompts</a>' in text
+    assert text_of(client.get(f"/jobs/{job.pk}/scores")).count("badge good") == 25
+
+
+def test_scores_cost_as_many_queries_for_many_prompts_as_for_one(
+    client, project, model, pool, django_assert_max_num_queries
+):
+    url = f"/jobs/{pool.sampling.job_id}"
+    with django_assert_max_num_queries(60) as few:
+        client.get(url)
+    for _ in range(10):
+        answer = Answer.objects.create(batch=pool, prompt=factories.make_prompt(project), index=0, text="Hot.")
+        Score.objects.create(reward_model=model, answer=answer, value=0.0)
+    with django_assert_max_num_queries(len(few)):
+        client.get(url)
+
+
+def test_a_link_to_a_batch_lands_on_it_however_old_it_is(client, project, pool):
+    for _ in range(51):
+        factories.make_batch(project)
+    assert f'id="batch-{pool.pk}"' not in text_of(client.get("/projects/bread/"))
+    text = text_of(client.get(f"/projects/bread/?batch={pool.pk}"))
+    assert f'value="{pool.pk}"' in text and text.count('class="asked"') == 1 and " checked>" in text
+    assert f'hx-get="/projects/bread/?batch={pool.pk}"' in text
+    for nonsense in ("x", "9" * 18, "9" * 5000):
+        assert client.get("/projects/bread/", {"batch": nonsense}).status_code == 200
+
+
+def test_winners_alone_make_no_task_and_the_answer_says_what_to_tick(client, project, pool):
+    winners = AnswerBatch.objects.get(sampling__reward_model__isnull=False)
+    answer = client.post("/projects/bread/send-to-desk", {"batch": [winners.pk]}, follow=True)
+    text = text_of(answer)
+    assert "there is nothing to rank. Tick another batch beside it." in text
+    assert "A batch of winners has one answer a prompt: tick another beside it" in text

@@ -124,8 +124,8 @@ def read(snapshot: Snapshot) -> Iterator[Row]:
 
 
 def split(rows: Iterable[Row], *, seed: int, heldout_share: float) -> tuple[list[Row], list[Row]]:
-    """(train, held out), cut by conversation, never through one. The same root falls on the same side for the same
-    seed, whatever else is there, unless a side would be empty. Raises TooFewConversations."""
+    """(train, held out), cut by conversation, never through one. Held out are the `heldout_size` roots that come first
+    in an order drawn by the seed: a root's draw depends on nothing else that is there. Raises TooFewConversations."""
     if not 0 < heldout_share < 1:
         raise ValueError(f"heldout_share={heldout_share}: it is a share between 0 and 1.")
     rows = list(rows)
@@ -135,9 +135,13 @@ def split(rows: Iterable[Row], *, seed: int, heldout_share: float) -> tuple[list
             "All rankings are of one conversation, so nothing can be held out to test on. Rank answers of more prompts."
         )
     by_draw = sorted(draws, key=lambda root: draws[root])
-    heldout = {root for root in by_draw if draws[root] < heldout_share} or set(by_draw[:1])
-    heldout -= set(by_draw[-1:])
+    heldout = set(by_draw[: heldout_size(len(draws), heldout_share)])
     return [row for row in rows if row["root"] not in heldout], [row for row in rows if row["root"] in heldout]
+
+
+def heldout_size(conversations: int, share: float) -> int:
+    """How many of two conversations or more a split holds out: the share of them, at least one and never all."""
+    return min(max(1, round(share * conversations)), conversations - 1)
 
 
 @contextmanager
@@ -160,6 +164,9 @@ class _Tally:
     comparisons: int = 0
     ties: int = 0
     prompts: set[str] = field(default_factory=set)
+    roots: set[str] = field(default_factory=set)
+    decided: set[str] = field(default_factory=set)
+    """Prompts of which some answer was held better than another."""
     labelers: set[str] = field(default_factory=set)
 
     def passing(self, rows: Iterable[Row]) -> Iterator[Row]:
@@ -168,6 +175,9 @@ class _Tally:
             self.prompts.add(row["id"])
             if "ranks" in row:
                 self._add_ranks(row["ranks"])
+                self.roots.add(row["root"])
+                if len(set(row["ranks"])) > 1:
+                    self.decided.add(row["id"])
                 self.labelers.add(row["labeler"])
             yield row
 
@@ -179,6 +189,7 @@ class _Tally:
         counted = {str(kind): self.rows, "prompts": len(self.prompts)}
         if kind == Kind.RANKINGS:
             counted |= {"comparisons": self.comparisons, "ties": self.ties, "labelers": len(self.labelers)}
+            counted |= {"conversations": len(self.roots), "decided": len(self.decided)}
         return counted
 
 

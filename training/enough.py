@@ -6,13 +6,15 @@ from django.db.models import Count, Q
 
 from annotate.models import Project, Snapshot
 from annotate.overview import ENOUGH_COMPARISONS, comparisons_to_train_on
+from annotate.snapshots import heldout_size
 from rewards.metrics import ENOUGH_CLUSTERS
 
 LEAST = 2
 """Comparisons with a winner, and prompts: some train the model, and others test it."""
-FEW_PROMPTS = 140
-"""A fifth of so many conversations is 28. Each is held out by a draw of its own, and fewer than ENOUGH_CLUSTERS come in
-3 draws of 100; of 100 conversations in 46."""
+HELDOUT_SHARE = 0.2
+"""Of the conversations in a snapshot: their rankings test the reward model and never train it."""
+FEW_PROMPTS = round(ENOUGH_CLUSTERS / HELDOUT_SHARE)
+"""Of so many, each a conversation of its own, ENOUGH_CLUSTERS are held out."""
 
 
 class Ranked(NamedTuple):
@@ -22,6 +24,11 @@ class Ranked(NamedTuple):
     """With a winner."""
     ties: int
     prompts: int
+    """With a comparison that has a winner."""
+    all_prompts: int
+    """With those that are only tied: they teach nothing, and are held out like the others."""
+    conversations: int
+    """0 where a snapshot was frozen before they were counted."""
 
     @classmethod
     def now(cls, project: Project) -> Self:
@@ -29,14 +36,27 @@ class Ranked(NamedTuple):
             comparisons=Count("id", filter=Q(tie=False)),
             ties=Count("id", filter=Q(tie=True)),
             prompts=Count("prompt", distinct=True, filter=Q(tie=False)),
+            all_prompts=Count("prompt", distinct=True),
+            conversations=Count("prompt__root", distinct=True),
         )
         return cls(**counted)
 
     @classmethod
     def frozen(cls, snapshot: Snapshot) -> Self:
         counts = snapshot.counts
-        ties = counts.get("ties", 0)
-        return cls(counts.get("comparisons", 0) - ties, ties, counts.get("prompts", 0))
+        ties, prompts = counts.get("ties", 0), counts.get("prompts", 0)
+        told = counts.get("comparisons", 0) - ties
+        return cls(told, ties, counts.get("decided", prompts), prompts, counts.get("conversations", 0))
+
+    @property
+    def heldout(self) -> int:
+        """Prompts that a fit is tested on; of two or more."""
+        return heldout_size(self.prompts, HELDOUT_SHARE)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether `heldout` holds to the prompt: where each is a conversation of its own, whatever the draw."""
+        return self.prompts == self.all_prompts == self.conversations
 
     @property
     def warning(self) -> str:
@@ -51,7 +71,7 @@ class Ranked(NamedTuple):
             )
         if self.prompts < FEW_PROMPTS:
             said.append(
-                f"{self.prompts} ranked prompt{' is' if self.prompts == 1 else 's are'} few to measure with. About a "
+                f"{self.prompts} ranked prompt{' is' if self.prompts == 1 else 's are'} few to measure with. A "
                 f"fifth of the conversations is held out to test the model, and it takes {ENOUGH_CLUSTERS} to tell how "
                 f"good it is: rank {FEW_PROMPTS} prompts or more."
             )

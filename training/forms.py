@@ -11,7 +11,6 @@ from django.urls import reverse
 from annotate.models import AnswerBatch, Project, Prompt, Snapshot
 from rewards.models import RewardModel
 from rewards.specs import course, describe
-from training import gather
 from training.enough import LEAST, Ranked
 from training.lineage import comparisons_in
 from training.models import Policy
@@ -180,7 +179,7 @@ class TrainForm(LaunchForm):
         ranked = Ranked.frozen(snapshot) if snapshot else now
         if project.purpose == Project.Purpose.TRAINING:
             self.warning = ranked.warning
-        self._suggest(ranked.prompts)
+        self._suggest(ranked)
 
     def _chosen(self) -> Snapshot | None:
         """The snapshot that the form shows; None for the rankings of now, and for one that is not offered."""
@@ -190,15 +189,17 @@ class TrainForm(LaunchForm):
             return None
         return chosen
 
-    def _suggest(self, ranked: int) -> None:
-        if ranked < LEAST:
+    def _suggest(self, ranked: Ranked) -> None:
+        if ranked.prompts < LEAST:
             return
-        training = min(ranked - 1, max(1, round(ranked * (1 - gather.HELDOUT_SHARE))))
+        training = ranked.prompts - ranked.heldout
         size, epochs, steps = course(training)
         self.fields["prompts_per_step"].initial, self.fields["epochs"].initial = size, epochs
+        about = "" if ranked.is_exact else "about "
+        parts = f"{about}{training:,} training prompt{pluralize(training)}, and {about}{ranked.heldout:,} held out."
         self.why = (
-            f"About {training:,} training prompt{pluralize(training)}, for a fifth is held out. "
-            f"Suggested: {size} a step, {epochs} epoch{pluralize(epochs)}, which makes about {steps:,} steps."
+            f"{parts[0].upper()}{parts[1:]} Suggested: {size} a step, {epochs} epoch{pluralize(epochs)}, "
+            f"which makes {about}{steps:,} steps."
         )
 
 

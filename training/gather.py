@@ -17,13 +17,12 @@ from rewards.models import RewardModel
 from training import drawn
 from training.checks import LONGEST_NAME, Refused, check_for_training, chosen_prompts
 from training.code import code_version
+from training.enough import HELDOUT_SHARE
 from training.folders import JobFolder, UnusableFolder, check_model_folder, check_model_source, inside, size_of
 from training.lifecycle import held
 from training.models import Fitting, Job, Policy
 
 Row = dict[str, Any]
-HELDOUT_SHARE = 0.2
-"""Of the conversations in a snapshot: their rankings test the reward model and never train it."""
 CHUNK = 500
 
 

@@ -126,7 +126,7 @@ def test_a_fit_on_few_rankings_is_offered_small_steps_and_several_epochs_and_tol
     snapshot = make_snapshot(project, counts={"prompts": 18, "comparisons": 108, "ties": 4})
     page = client.get("/projects/bread/train", {"snapshot": snapshot.pk})
     assert values_of(page) == ["2", "3"]
-    assert "About 14 training prompts, for a fifth is held out." in page.content.decode()
+    assert "About 14 training prompts, and about 4 held out." in page.content.decode()
     assert "2 a step, 3 epochs, which makes about 21 steps." in page.content.decode()
 
 
@@ -137,7 +137,7 @@ def test_the_rankings_of_now_are_counted_where_no_snapshot_is_chosen(client, pro
         factories.make_ranking(factories.make_task(project))
     page = client.get("/projects/bread/train")
     assert values_of(page) == ["1", "3"]
-    assert "About 1 training prompt," in page.content.decode()
+    assert "1 training prompt, and 1 held out. Suggested: 1 a step" in page.content.decode()
 
 
 def test_what_a_person_chose_is_not_overruled_by_a_suggestion(client, project, policy):
@@ -212,7 +212,7 @@ def test_training_says_how_much_is_ranked_and_warns_of_too_few_prompts(client, p
     assert "Nothing is ranked yet" in client.get("/projects/bread/train").content.decode()
     factories.make_ranking(factories.make_task(project), ranks=(1, 2, 2))
     text = client.get("/projects/bread/train").content.decode()
-    assert "1 ranked prompt is few" in text and "rank 140 prompts or more" in text
+    assert "1 ranked prompt is few" in text and "rank 100 prompts or more" in text
 
 
 def test_best_of_n_takes_a_reward_model_of_the_project_alone(client, project, policy):

@@ -64,6 +64,8 @@ class HistogramPicture:
     ticks: tuple[Tick, ...]
     mean: float
     mean_x: float
+    mean_anchor: str
+    """Where the text at the line of the mean holds on to it, so that it stays within the picture."""
     count: int
     columns: tuple[str, ...] = ("From", "To", "Answers")
 
@@ -87,13 +89,15 @@ def histogram(
         counts[min(int((value - least) / (most - least) * bins), bins - 1)] += 1
     edges = [least + (most - least) * edge / bins for edge in range(bins + 1)]
     mean = math.fsum(finite) / len(finite)
+    mean_x = place(mean, least, most, 0, width)
     return HistogramPicture(
         width=width,
         height=height,
         bars=_bars(edges, counts, width, height),
         ticks=tuple(Tick(place(at, least, most, 0, width), f"{at:+.2f}") for at in (least, (least + most) / 2, most)),
         mean=mean,
-        mean_x=place(mean, least, most, 0, width),
+        mean_x=mean_x,
+        mean_anchor="start" if mean_x < width / 4 else "end" if mean_x > width * 3 / 4 else "middle",
         count=len(finite),
     )
 
@@ -117,6 +121,12 @@ class Dot:
 
 
 @dataclass(frozen=True)
+class Level:
+    y: float
+    label: str
+
+
+@dataclass(frozen=True)
 class LinePicture:
     """Dots of values at 1, 2, ..., n, joined by a line."""
 
@@ -124,6 +134,7 @@ class LinePicture:
     height: int
     dots: tuple[Dot, ...]
     ticks: tuple[Tick, ...]
+    levels: tuple[Level, ...]
     columns: tuple[str, ...]
 
     @property
@@ -142,8 +153,10 @@ def line(
     width: int = 640,
     height: int = 160,
     margin: int = 24,
+    labels: int = 64,
 ) -> LinePicture | None:
-    """From the least value at the bottom to the greatest at the top. None for fewer than two, or if one is missing."""
+    """From the least value at the bottom to the greatest at the top, with `labels` wide room at the left for
+    their numbers. None for fewer than two, or if one is missing."""
     finite = [value for value in values if value is not None and math.isfinite(value)]
     if len(finite) < 2 or len(finite) < len(values):
         return None
@@ -152,7 +165,7 @@ def line(
         least, most = least - 0.5, most + 0.5
     dots = tuple(
         Dot(
-            x=place(number, 1, len(finite), margin, width - margin),
+            x=place(number, 1, len(finite), labels + margin, width - margin),
             y=place(value, least, most, height, 0),
             at=number,
             value=value,
@@ -160,4 +173,6 @@ def line(
         for number, value in enumerate(finite, start=1)
     )
     shown = sorted({1, (1 + len(finite)) // 2, len(finite)})
-    return LinePicture(width, height, dots, tuple(Tick(dots[at - 1].x, str(at)) for at in shown), columns)
+    ticks = tuple(Tick(dots[at - 1].x, str(at)) for at in shown)
+    levels = tuple(Level(place(at, least, most, height, 0), f"{at:+.2f}") for at in (least, (least + most) / 2, most))
+    return LinePicture(width, height, dots, ticks, levels, columns)

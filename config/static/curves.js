@@ -2,6 +2,8 @@
 // The table is the data, so that the page is whole without this file; after a swap the drawing is kept and fed again.
 (() => {
   const drawings = new WeakMap();
+  // Distances between two marks of the first axis, which counts steps.
+  const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 
   function numbers(table) {
     const rows = [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => parseFloat(cell.dataset.value ?? cell.textContent)));
@@ -29,7 +31,7 @@
       legend: { show: false },
       scales: { x: { time: false } },
       padding: [8, null, 0, null],
-      axes: [{ ...axis, size: 26 }, { ...axis, size: 48, values: (_, numbers) => numbers.map(label) }],
+      axes: [{ ...axis, size: 26, incrs: WHOLE }, { ...axis, size: 48, values: (_, numbers) => numbers.map(label) }],
       series: headings.map((label, index) =>
         index ? { label, stroke: colour, width: 2, dash: dashes[(index - 1) % 3], spanGaps: true, points: { show: false } } : { label },
       ),

@@ -1,7 +1,8 @@
-// What a person opened, ticked or scrolled stays so when a partial that looks again by itself is swapped.
+// What a person opened, ticked, typed or scrolled stays so when a partial that looks again by itself is swapped.
 (() => {
   const opened = (root) => [...root.querySelectorAll("[id] > details")].map((e) => [`#${e.parentElement.id} > details`, "open", e.open]);
   const ticked = (root) => [...root.querySelectorAll("input[type=checkbox][id]")].map((e) => [`#${e.id}`, "checked", e.checked]);
+  const typed = (root) => [...root.querySelectorAll("input[type=number][id]")].filter((e) => e.value !== e.defaultValue).map((e) => [`#${e.id}`, "value", e.value]);
   const scrolled = (root) => [...root.querySelectorAll("[id][data-scrolls]")].map((e) => [`#${e.id}`, "scrollTop", atEnd(e) ? 1e9 : e.scrollTop]);
 
   function atEnd(element) {
@@ -9,7 +10,7 @@
   }
 
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-    const kept = [opened, ticked, scrolled].flatMap((read) => read(detail.target));
+    const kept = [opened, ticked, typed, scrolled].flatMap((read) => read(detail.target));
     document.addEventListener(
       "htmx:afterSettle",
       () => {

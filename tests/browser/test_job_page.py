@@ -10,6 +10,15 @@ from training.models import Job, Metric
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+WRITTEN = """
+    const [write, written] = [CanvasRenderingContext2D.prototype.fillText, (window.written = [])];
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+        written.push(text);
+        return write.call(this, text, ...rest);
+    };
+"""
+"""Keeps what a page writes onto its drawings."""
+
 
 @pytest.fixture
 def project(sign_in):
@@ -48,16 +57,21 @@ def test_the_axis_of_a_tiny_learning_rate_tells_its_numbers_apart(page, project)
     Metric.objects.bulk_create(
         Metric(job=job, name="learning_rate", step=n, value=value, attempt=1) for n, value in enumerate(values)
     )
-    page.add_init_script("""
-        const [write, written] = [CanvasRenderingContext2D.prototype.fillText, (window.written = [])];
-        CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
-            written.push(text);
-            return write.call(this, text, ...rest);
-        };
-    """)
+    page.add_init_script(WRITTEN)
     page.goto(f"/jobs/{job.pk}")
     expect(page.locator("#curve-learning_rate canvas")).to_be_visible()
     page.wait_for_function("['2e-5', '4e-5'].every((label) => window.written.includes(label))")
+
+
+def test_an_axis_of_steps_has_whole_steps(page, project):
+    job = make_job(project, kind="reward", state="running")
+    report(job, range(1, 4))
+    page.add_init_script(WRITTEN)
+    page.goto(f"/jobs/{job.pk}")
+    expect(page.locator("#curve-loss canvas")).to_be_visible()
+    page.wait_for_timeout(500)
+    written = page.evaluate("window.written")
+    assert {"1", "2", "3"} <= set(written) and "1.5" not in written and "2.5" not in written
 
 
 def test_nothing_touches_and_nothing_gapes_around_the_numbers_of_a_job(page, project):

@@ -24,3 +24,19 @@ def test_another_snapshot_brings_another_suggestion_and_leaves_the_rest_alone(pa
         expect(page.get_by_label("Epochs")).to_have_value(epochs)
     expect(page.get_by_label("Learning rate")).to_have_value("0.001")
     expect(page.get_by_label("Rankings")).to_have_value(str(many.pk))
+
+
+def test_a_number_that_was_typed_is_kept_when_another_snapshot_is_chosen(page, sign_in):
+    project = factories.make_project("bread", name="Bread")
+    sign_in(factories.make_member(project, "researcher"))
+    make_policy()
+    few = make_snapshot(project, counts={"prompts": 18, "comparisons": 108, "ties": 4})
+    many = make_snapshot(project, counts={"prompts": 500, "comparisons": 3000, "ties": 0})
+    page.goto("/projects/bread/train")
+    page.get_by_label("Rankings").select_option(str(few.pk))
+    expect(page.get_by_label("Prompts per step")).to_have_value("2")
+    page.get_by_label("Epochs").fill("5")
+    for snapshot, size in ((many, "8"), (few, "2")):
+        page.get_by_label("Rankings").select_option(str(snapshot.pk))
+        expect(page.get_by_label("Prompts per step")).to_have_value(size)
+        expect(page.get_by_label("Epochs")).to_have_value("5")

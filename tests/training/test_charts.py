@@ -32,14 +32,20 @@ def test_equal_scores_make_a_picture_too():
     assert picture.mean_x == approx(200)
 
 
+def test_the_words_at_the_mean_stay_within_the_picture():
+    anchors = [histogram(values).mean_anchor for values in ([0.0] * 9 + [1.0], [0.0, 1.0], [0.0] + [1.0] * 9)]
+    assert anchors == ["start", "middle", "end"]
+
+
 def test_no_finite_score_makes_no_picture():
     assert histogram([]) is None
     assert histogram([float("nan"), float("inf")]) is None
 
 
 def test_a_line_goes_from_the_least_at_the_bottom_to_the_greatest_at_the_top():
-    picture = line([1.0, 2.5, 3.0], width=640, height=160, margin=20)
-    assert picture.path == "20.0,160.0 320.0,40.0 620.0,0.0"
+    picture = line([1.0, 2.5, 3.0], width=640, height=160, margin=20, labels=60)
+    assert picture.path == "80.0,160.0 350.0,40.0 620.0,0.0"
+    assert [(level.y, level.label) for level in picture.levels] == [(160.0, "+1.00"), (80.0, "+2.00"), (0.0, "+3.00")]
     assert [tick.label for tick in picture.ticks] == ["1", "2", "3"]
 
 

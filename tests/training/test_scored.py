@@ -75,7 +75,7 @@ def test_a_best_of_n_job_shows_each_winner_beside_the_mean_of_its_pool_and_the_w
 def test_of_equal_scores_the_first_drawn_is_the_winner(client, project, model, pool):
     Score.objects.update(value=0.5)
     text = text_of(client.get(f"/jobs/{pool.sampling.job_id}/scores"))
-    assert text.index("Winner +0.50") < text.index(">dry<") < text.index("Worst +0.50") < text.index(">burnt<")
+    assert text.index("Winner +0.50") < text.index(">dry<") and ">moist<" not in text and "Worst" not in text
 
 
 def test_more_prompts_than_the_page_shows_stand_on_a_page_of_their_own(client, project, model, pool):

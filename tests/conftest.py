@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,15 @@ def fresh_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("PLACKETT_HOME", folder)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real data, or a skip that says what is missing."""
+    folder = os.environ.get("PLACKETT_TEST_DATA")
+    if not folder:
+        pytest.skip("PLACKETT_TEST_DATA names no folder with the real data")
+    return Path(folder)
 
 
 @pytest.fixture(autouse=True)

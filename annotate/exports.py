@@ -4,8 +4,9 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from annotate import formats, snapshots
-from annotate.formats import Row
+from annotate import snapshots
+from annotate.formats import trl
+from annotate.formats.rows import Row
 from annotate.models import AuditEvent, Project, Snapshot, User
 
 Kind, Purpose = Snapshot.Kind, Snapshot.Purpose
@@ -28,7 +29,7 @@ def as_they_are(rows: Iterable[Row]) -> Iterable[Row]:
 
 FORMATS = {
     "ranking": Format("Rankings: every rank of every labeler", Kind.RANKINGS, as_they_are),
-    "preference": Format("Preferences: chosen and rejected, for TRL", Kind.RANKINGS, formats.preference_rows),
+    "preference": Format("Preferences: chosen and rejected, for TRL", Kind.RANKINGS, trl.preference_rows),
     "demonstration": Format("Demonstrations: conversations", Kind.DEMONSTRATIONS, as_they_are),
     "prompt": Format("Prompts: as an import reads them", Kind.PROMPTS, as_they_are),
 }

@@ -9,10 +9,11 @@ from typing import IO, Any
 from django.db import transaction
 from django.utils.timezone import now
 
-from annotate import desk_tasks, prompt_rows
+from annotate import desk_tasks
 from annotate.desk_tasks import DeskReport
-from annotate.models import Answer, AnswerBatch, AuditEvent, Project, Prompt, User, clean_text
-from annotate.prompt_rows import InvalidRow, PromptRow
+from annotate.formats import prompts as prompt_rows
+from annotate.formats.rows import InvalidRow, PromptRow, clean_text
+from annotate.models import Answer, AnswerBatch, AuditEvent, Project, Prompt, User
 from annotate.ranking import LEAST_ANSWERS, MOST_AT_THE_DESK
 from annotate.row_files import MOST_BYTES, RowFile, Unreadable
 

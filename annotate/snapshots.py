@@ -15,8 +15,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from annotate import formats
-from annotate.formats import Row
+from annotate import row_source
+from annotate.formats.rows import Row
 from annotate.models import Answer, AnswerBatch, AuditEvent, Project, Prompt, Ranking, Snapshot, User
 
 Kind, Purpose = Snapshot.Kind, Snapshot.Purpose
@@ -223,9 +223,9 @@ class _Source(NamedTuple):
 
 
 _SOURCES = {
-    Kind.RANKINGS: _Source(_rankings, "task__prompt__", formats.ranking_rows),
-    Kind.DEMONSTRATIONS: _Source(_demonstrations, "prompt__", formats.demonstration_rows),
-    Kind.PROMPTS: _Source(_prompts, "", formats.prompt_rows),
+    Kind.RANKINGS: _Source(_rankings, "task__prompt__", row_source.ranking_rows),
+    Kind.DEMONSTRATIONS: _Source(_demonstrations, "prompt__", row_source.demonstration_rows),
+    Kind.PROMPTS: _Source(_prompts, "", row_source.prompt_rows),
 }
 
 

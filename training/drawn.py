@@ -6,7 +6,8 @@ from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from annotate.desk_tasks import make_ranking_tasks
-from annotate.models import Answer, AnswerBatch, Project, Prompt, clean_text
+from annotate.formats.rows import clean_text
+from annotate.models import Answer, AnswerBatch, Project, Prompt
 from rewards.models import RewardModel, Score
 from training.models import Job, Policy, Sampling
 

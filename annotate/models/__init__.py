@@ -1,6 +1,7 @@
 """The rows of annotation. Rules about data are constraints, and their names state them."""
 
-from annotate.models.answers import Answer, AnswerBatch, Prompt, clean_text
+from annotate.models.answers import Answer, AnswerBatch, Prompt
+from annotate.models.imports import Import
 from annotate.models.people import AuditEvent, SignInLink, Token, User
 from annotate.models.projects import Guidelines, Labeler, Membership, Project
 from annotate.models.snapshots import Snapshot
@@ -21,6 +22,7 @@ __all__ = [
     "AuditEvent",
     "Comparison",
     "Guidelines",
+    "Import",
     "Labeler",
     "Membership",
     "Project",
@@ -34,5 +36,4 @@ __all__ = [
     "User",
     "Withdrawal",
     "WritingTask",
-    "clean_text",
 ]

@@ -7,12 +7,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import localtime, now
 
+from annotate.formats.rows import clean_text
+from annotate.models.imports import Import
 from annotate.models.projects import Project
-
-
-def clean_text(text: str) -> str:
-    """Without NUL, which Postgres refuses, and with lone surrogates, which no encoding carries, replaced."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
 class Prompt(models.Model):
@@ -30,6 +27,7 @@ class Prompt(models.Model):
     content_sha256 = models.CharField(max_length=64)
     split = models.CharField(max_length=10, choices=Split.choices, default=Split.TRAIN)
     metadata = models.JSONField(default=dict)
+    origin = models.ForeignKey(Import, null=True, blank=True, on_delete=models.PROTECT, related_name="prompts")
     created_at = models.DateTimeField(default=now)
 
     class Meta:
@@ -70,6 +68,7 @@ class AnswerBatch(models.Model):
         default=False, help_text="Make a ranking task of each prompt once it is complete."
     )
     answers_wanted = models.PositiveSmallIntegerField(default=1, help_text="For each prompt.")
+    origin = models.ForeignKey(Import, null=True, blank=True, on_delete=models.PROTECT, related_name="answer_batches")
     created_at = models.DateTimeField(default=now)
 
     class Meta:

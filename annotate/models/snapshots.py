@@ -28,6 +28,8 @@ class Snapshot(models.Model):
     sha256 = models.CharField(max_length=64)
     size_bytes = models.PositiveBigIntegerField()
     counts = models.JSONField(default=dict, help_text="Rows, prompts, comparisons, ties, labelers, left out.")
+    settings = models.JSONField(default=dict, help_text="What was asked for: filters, ties, several rankings, split.")
+    card = models.JSONField(default=dict, help_text="What a reader of the file must know of it.")
     guidelines_versions = models.JSONField(default=list)
     created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=now)

@@ -9,6 +9,7 @@ from django.db.models.functions import Greatest, Least
 from django.utils.timezone import now
 
 from annotate.models.answers import Answer, AnswerBatch, Prompt
+from annotate.models.imports import Import
 from annotate.models.people import User
 from annotate.models.projects import Labeler, Project
 from annotate.ranking import to_groups
@@ -187,6 +188,8 @@ class Ranking(models.Model):
     active_seconds = models.PositiveIntegerField(default=0)
     guidelines_version = models.PositiveIntegerField(null=True, blank=True)
     page_version = models.CharField(max_length=40, blank=True, default="")
+    flags = models.JSONField(default=list, help_text="Why a reviewer doubts it; a snapshot can leave these out.")
+    origin = models.ForeignKey(Import, null=True, blank=True, on_delete=models.PROTECT, related_name="rankings")
     created_at = models.DateTimeField(default=now)
 
     objects = RankingQuerySet.as_manager()

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from annotate import exports, snapshots
-from annotate.formats import preference_rows
+from annotate.formats.trl import preference_rows
 from annotate.models import AuditEvent
 from tests.factories import make_answers, make_labeler, make_project, make_prompt, make_ranking, make_task, make_user
 

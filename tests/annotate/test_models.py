@@ -7,6 +7,7 @@ from django.db.models import F
 from django.utils.timezone import now
 
 from annotate import assignment
+from annotate.formats.rows import clean_text
 from annotate.models import (
     Answer,
     Assignment,
@@ -22,7 +23,6 @@ from annotate.models import (
     TaskAnswer,
     Token,
     Withdrawal,
-    clean_text,
 )
 from tests.factories import (
     make_answers,

@@ -234,7 +234,7 @@ def test_rankings_that_arrive_while_freezing_belong_to_the_next_snapshot(monkeyp
     project = make_project()
     for _ in range(3):
         ranked(project)
-    real_rows, arrived = snapshots.formats.ranking_rows, []
+    real_rows, arrived = snapshots.row_source.ranking_rows, []
 
     def slow(rankings):
         for row in real_rows(rankings):

@@ -1,20 +1,15 @@
-"""The public formats, one generator each; every door streams these. Keys are promises: add, never rename.
+"""Rows of the database as rows of files, in our own formats; annotate/formats makes the others from these.
 
 They name people by pseudonym only. docs/formats.md has the tables."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from itertools import groupby
-from operator import itemgetter
-from typing import Any
+from collections.abc import Iterator
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef, QuerySet
 
-from annotate import ranking
+from annotate.formats.rows import Row
 from annotate.models import Answer, Prompt, Ranking, TaskAnswer
 
-Row = dict[str, Any]
 CHUNK = 2000
 
 
@@ -38,41 +33,6 @@ def ranking_rows(rankings: QuerySet[Ranking]) -> Iterator[Row]:
     for values in found.iterator(chunk_size=CHUNK):
         row = dict(zip(columns, values, strict=True))
         yield {**row, "created_at": row["created_at"].isoformat()}
-
-
-def preference_rows(rows: Iterable[Row]) -> Iterator[Row]:
-    """TRL's explicit conversational form, from ranking rows: each pair of texts of a prompt once, over all rankings.
-
-    n_rankings: how many compared the two. agreement: the share that prefers the chosen one. margin: that share less
-    the share that prefers the rejected one, in (0, 1]. Pairs without a winner, and equal texts, are left out."""
-    for _, of_prompt in groupby(rows, key=itemgetter("id")):
-        counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
-        messages = None
-        for row in of_prompt:
-            messages = row["prompt"]
-            _count(row, counts)
-        for (one, other), (wins, losses, ties) in counts.items():
-            if wins != losses:
-                n_rankings = wins + losses + ties
-                chosen, rejected = (one, other) if wins > losses else (other, one)
-                yield {
-                    "prompt": messages,
-                    "chosen": [{"role": "assistant", "content": chosen}],
-                    "rejected": [{"role": "assistant", "content": rejected}],
-                    "margin": abs(wins - losses) / n_rankings,
-                    "n_rankings": n_rankings,
-                    "agreement": max(wins, losses) / n_rankings,
-                }
-
-
-def _count(row: Row, counts: dict[tuple[str, str], list[int]]) -> None:
-    """Add one ranking to the wins, losses and ties of each pair of different texts, smaller text first."""
-    texts = row["answers"]
-    for chosen, rejected, tie in ranking.comparisons(dict(enumerate(row["ranks"]))):
-        pair = (texts[chosen], texts[rejected])
-        if pair[0] != pair[1]:
-            place = 2 if tie else int(pair[0] > pair[1])
-            counts[min(pair), max(pair)][place] += 1
 
 
 def demonstration_rows(answers: QuerySet[Answer]) -> Iterator[Row]:

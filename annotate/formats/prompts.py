@@ -1,40 +1,16 @@
 """The reader of public prompt rows: one row in, prompts out. What a row cannot mean is said with the field's name."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from annotate.models.answers import clean_text
+from annotate.formats.rows import LONGEST_ID, InvalidRow, PromptRow, cleaned, digest
 
-LONGEST_ID = 200
 SHAPES = ("prompt", "turns", "messages", "instruction")
 """The keys that hold the text. A row has one of them."""
 SPLITS = ("train", "id_test", "ood_test")
 ROLES = ("system", "user", "assistant")
-DEEPEST = 40
 MOST_REPEATED = 16 * 1024**2
 """Characters of an instruction in all its instances, each of which holds it."""
-
-
-class InvalidRow(ValueError):
-    """The row is not one of the public shapes. Says which field, and what is wrong with it."""
-
-
-@dataclass(frozen=True)
-class PromptRow:
-    external_id: str
-    root: str
-    messages: list[dict[str, str]]
-    split: str | None
-    metadata: dict[str, Any]
-    demonstrations: tuple[str, ...] = ()
-
-    @property
-    def content_sha256(self) -> str:
-        """What must be equal under one external id. Demonstrations may be added later."""
-        return _digest([self.messages, self.root, self.metadata])
 
 
 def read(row: object) -> Iterator[PromptRow]:
@@ -49,25 +25,12 @@ def read(row: object) -> Iterator[PromptRow]:
         raise InvalidRow(f"{' and '.join(shapes)} both hold a prompt: leave one of them out")
     split, given_id, given_root = _split(rest), _id(rest), _text_or_number(rest, "root")
     prompts = _SHAPES[shapes[0]](rest)
-    whole = given_id or _digest(prompts[0][0])[:32]
+    whole = given_id or digest(prompts[0][0])[:32]
     for number, (messages, demonstrations) in enumerate(prompts, 1):
         external_id = whole if len(prompts) == 1 else f"{whole}#{number}"
         if len(external_id) > LONGEST_ID:
             raise InvalidRow(f"id is longer than {LONGEST_ID} characters")
         yield PromptRow(external_id, given_root or whole, messages, split, rest, demonstrations)
-
-
-def cleaned(value: Any, depth: int = 0) -> Any:
-    """Texts that Postgres can hold, in all corners of a JSON value. Keys too."""
-    if depth > DEEPEST:
-        raise InvalidRow("the row is nested too deeply")
-    if isinstance(value, str):
-        return clean_text(value)
-    if isinstance(value, list):
-        return [cleaned(element, depth + 1) for element in value]
-    if isinstance(value, dict):
-        return {clean_text(key): cleaned(element, depth + 1) for key, element in value.items()}
-    return value
 
 
 Prompts = Sequence[tuple[list[dict[str, str]], tuple[str, ...]]]
@@ -178,7 +141,3 @@ def _text_or_number(rest: dict[str, Any], field: str) -> str:
     if len(str(value)) > LONGEST_ID:
         raise InvalidRow(f"{field} is longer than {LONGEST_ID} characters")
     return str(value).strip()
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

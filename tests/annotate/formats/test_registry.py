@@ -1,0 +1,64 @@
+import json
+
+import pytest
+
+from annotate.formats import READERS, WRITERS, detect
+from annotate.formats.rows import InvalidRow
+from tests.annotate.formats.texts import row
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_the_example_of_a_reader_is_known_as_its_own_and_is_read(name):
+    example = json.loads(READERS[name].example)
+    assert detect(example) == name
+    assert len(list(READERS[name].read(example))) >= 1
+
+
+@pytest.mark.parametrize("value", [{"prompt": "Why?"}, {"messages": []}, {}, [], "text", None, 7])
+def test_what_ranks_nothing_is_no_format(value):
+    assert detect(value) is None
+
+
+@pytest.mark.parametrize("value", [[], "text", None, 7])
+@pytest.mark.parametrize("name", READERS)
+def test_a_row_that_is_no_object_is_refused(name, value):
+    with pytest.raises(InvalidRow):
+        list(READERS[name].read(value))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_field_of_another_type_is_refused_by_name_and_breaks_nothing(name):
+    example = json.loads(READERS[name].example)
+    for key in example:
+        for wrong in (True, 3.5, [[]], {"a": []}, None):
+            try:
+                list(READERS[name].read({**example, key: wrong}))
+            except InvalidRow as problem:
+                assert str(problem)
+
+
+ROWS = {
+    "rankings": [row(["a", "b", "c"], [1, 2, 2], split="train", labeler="x", sources=["s", "s", "t"])],
+    "demonstrations": [{"messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]}],
+    "prompts": [{"prompt": "Why?", "id": "p"}],
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_writer_writes_no_key_without_a_column(name):
+    writer = WRITERS[name]
+    written = list(writer.rows(ROWS[writer.kind]))
+    assert written and all(set(one) <= set(writer.columns) for one in written)
+
+
+@pytest.mark.parametrize("name", [name for name, writer in WRITERS.items() if writer.kind == "rankings"])
+def test_a_writer_reads_no_more_than_it_needs_for_the_next_row(name):
+    taken = []
+
+    def rows():
+        for number in range(1000):
+            taken.append(number)
+            yield row(["a", "b"], [1, 2], id=str(number))
+
+    next(iter(WRITERS[name].rows(rows())))
+    assert len(taken) <= 3

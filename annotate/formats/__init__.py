@@ -94,6 +94,7 @@ WRITERS = {
             "answers": "texts",
             "ranks": "integers",
             "labeler": "text",
+            "labelers": "texts",
             "sources": "texts",
             "strength": "number",
             "created_at": "text",

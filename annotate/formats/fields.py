@@ -2,7 +2,7 @@
 
 `rest` is what is left of a row: a field that is read is taken out of it, so in the end it holds what nothing knew."""
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from annotate.formats.rows import LONGEST_ID, InvalidRow, PromptRow, RankedRow, 
 
 SPLITS = ("train", "id_test", "ood_test")
 ROLES = ("system", "user", "assistant")
+LARGEST = sys.float_info.max
 Messages = list[dict[str, str]]
 
 
@@ -37,11 +38,14 @@ def optional_text(rest: Row, field: str) -> str:
 
 def number(rest: Row, field: str) -> float | None:
     value = rest.pop(field, None)
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)
-    ):
+    if value is not None and not is_number(value):
         raise InvalidRow(f"{field} is not a number")
     return value
+
+
+def is_number(value: object) -> bool:
+    """JSON's whole numbers have no end, and one that no float can hold breaks whoever calculates with it."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
 def moment(rest: Row, field: str) -> datetime | None:

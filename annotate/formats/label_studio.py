@@ -64,7 +64,7 @@ def _standing(annotations: list[Any]) -> Iterator[Row]:
 
 def _ranked(result: Any, data: Row, answers: tuple[str, ...], buckets: tuple[str, ...]) -> Ranked | None:
     kind, value = (result.get("type"), result.get("value")) if isinstance(result, dict) else (None, None)
-    if kind == "pairwise" and isinstance(value, dict) and value.get("selected") in _RANKS:
+    if kind == "pairwise" and isinstance(value, dict) and value.get("selected") in tuple(_RANKS):
         left, right = naming.pair(data, answers, "data")
         return (data[left], data[right]), _RANKS[value["selected"]]
     if kind == "ranker" and isinstance(value, dict) and isinstance(value.get("ranker"), dict):

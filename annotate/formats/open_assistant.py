@@ -84,7 +84,9 @@ def _opened(message: Any) -> Row | None:
     if rest.get("deleted") or rest.get("review_result") is not True:
         return None
     found = fields.text_or_number(rest, "message_id")
-    if rest.get("role") not in _ROLES:
+    if not found:
+        raise InvalidRow("message_id of a message of the tree is missing")
+    if rest.get("role") not in tuple(_ROLES):
         raise InvalidRow(f"role of message {found} is {rest.get('role')!r}: it is prompter or assistant")
     model = fields.optional_text(rest, "model_name") or ("a model" if rest.get("synthetic") else "")
     return {

@@ -9,6 +9,8 @@ from annotate.formats.rows import Row
 Verdict = tuple[Row, str, str, float, int, float]
 """(a ranking row that compares the two, chosen, rejected, margin, n_rankings, agreement). A plain tuple: at a million
 of them anything else is felt."""
+EVEN = 1e-9
+"""Of a person: shares of people do not add up to a clean nought, and what is left is nobody's verdict."""
 Tallies = dict[tuple[str, str], "list[float]"]
 """Of two texts, the smaller first: wins, losses, rankings."""
 
@@ -42,7 +44,7 @@ def _verdicts(rows: Iterable[Row]) -> Iterator[Verdict]:
         for pair in _count(row, tallies):
             said_by.setdefault(pair, row)
     for pair, (wins, losses, n_rankings) in tallies.items():
-        if wins != losses:
+        if abs(wins - losses) > EVEN:
             row = said_by[pair]
             chosen, rejected = pair if wins > losses else pair[::-1]
             agreement = max(wins, losses) / n_rankings

@@ -1,8 +1,9 @@
 """Rows as the cells of a table, and back. Pure.
 
 A spreadsheet runs a cell that begins with = + - @ tab or CR as a formula; such a text gets an apostrophe before it,
-and so does one whose apostrophes stand before one of these, so that taking one away always gives the text back. An
-empty text is a lone apostrophe, since an empty cell says that there is nothing. Lists and objects are JSON."""
+and so does one that begins like a list of messages, and one whose apostrophes stand before any of these, so that
+taking one away always gives the text back. An empty text is a lone apostrophe, since an empty cell says that there is
+nothing. Lists and objects are JSON."""
 
 import json
 import re
@@ -14,10 +15,10 @@ from annotate.formats.rows import Row
 
 MESSAGES = {"prompt", "chosen", "rejected", "completion", "messages"}
 """Columns that hold a text, or messages as JSON."""
-JSON = {"answers", "ranks", "sources", "pairs", "metadata", "guidelines_versions"}
+JSON = {"answers", "ranks", "sources", "labelers", "pairs", "metadata"}
 NUMBERS = {"strength", "margin", "n_rankings", "agreement", "guidelines_version"}
 BOOLEANS = {"true": True, "false": False}
-_ESCAPED = re.compile(r"'*(?:[=+\-@\t\r]|\Z)")
+_ESCAPED = re.compile(r"'*(?:[=+\-@\t\r]|\[\s*[{\]]|\Z)")
 
 
 def cells(row: Row, columns: Iterable[str]) -> list[str]:

@@ -153,7 +153,7 @@ def unpaired_rows(rows: Iterable[Row]) -> Iterator[Row]:
             standing[chosen] = standing.get(chosen, 0) + margin
             standing[rejected] = standing.get(rejected, 0) - margin
         for answer, balance in standing.items():
-            if abs(balance) > 1e-9:  # shares of people do not add up to a clean nought
+            if abs(balance) > pairs.EVEN:
                 yield {"prompt": prompt, "completion": _said(answer), "label": balance > 0}
 
 

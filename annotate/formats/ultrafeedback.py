@@ -4,7 +4,6 @@ Files from before December 2023 hold a bug (OpenBMB/UltraFeedback#8): an overall
 10 goes with high ratings of its aspects and a false one with low ratings, so a 10 whose ratings, from 1 to 5, average
 below 3 is taken as 1, and `overall_scores_mended` in the metadata says so."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,14 +69,13 @@ def _mean_rating(annotations: Any) -> float:
     aspects = annotations.values() if isinstance(annotations, dict) else []
     ratings = [_number(aspect.get("Rating")) for aspect in aspects if isinstance(aspect, dict)]
     known = [rating for rating in ratings if rating is not None]
-    return sum(known) / len(known) if known else math.inf
+    return sum(known) / len(known) if known else fields.LARGEST
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        found = float(value)
-    except ValueError:
-        return None
-    return found if math.isfinite(found) else None
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    return float(value) if fields.is_number(value) else None

@@ -48,3 +48,9 @@ def test_a_consensus_counts_as_many_people_as_made_it():
 def test_a_consensus_without_named_pairs_says_its_own_agreement():
     found = said(row(["a", "b"], [1, 2], n_rankings=3, agreement=2 / 3))
     assert found == {("a", "b"): [1.0, 3, 2 / 3]}
+
+
+@pytest.mark.parametrize("people", [3, 7])
+def test_shares_that_balance_but_for_rounding_have_no_winner(people):
+    one, other = (row(["a", "b"], [1, 2], pairs=[[*pair, 1 / 5]], n_rankings=people) for pair in ((0, 1), (1, 0)))
+    assert said(one, other) == {}

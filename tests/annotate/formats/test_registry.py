@@ -2,8 +2,9 @@ import json
 
 import pytest
 
+from annotate import ranking
 from annotate.formats import READERS, WRITERS, detect
-from annotate.formats.rows import InvalidRow
+from annotate.formats.rows import InvalidRow, RankedRow
 from tests.annotate.formats.texts import row
 
 
@@ -26,15 +27,43 @@ def test_a_row_that_is_no_object_is_refused(name, value):
         list(READERS[name].read(value))
 
 
+def places(value, path=()):
+    """The way to every corner of a JSON value."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, within in pairs:
+        yield (*path, key)
+        yield from places(within, (*path, key))
+
+
+def put(value, path, wrong):
+    """The value with something else in one corner."""
+    if not path:
+        return wrong
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = put(value[path[0]], path[1:], wrong)
+    return copy
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, True, -1, 3.5, 10**400, "", "\x00", [], {}, [[]], {"a": []}, ["a", 1]], ids=repr
+)
 @pytest.mark.parametrize("name", READERS)
-def test_a_field_of_another_type_is_refused_by_name_and_breaks_nothing(name):
+def test_a_wrong_value_in_any_corner_is_refused_or_yields_whole_rows(name, wrong):
     example = json.loads(READERS[name].example)
-    for key in example:
-        for wrong in (True, 3.5, [[]], {"a": []}, None):
-            try:
-                list(READERS[name].read({**example, key: wrong}))
-            except InvalidRow as problem:
-                assert str(problem)
+    for path in places(example):
+        row = put(example, path, wrong)
+        detect(row)
+        try:
+            found = list(READERS[name].read(row))
+        except InvalidRow as problem:
+            assert str(problem)
+            continue
+        for one in found:
+            prompt = one.prompt if isinstance(one, RankedRow) else one
+            assert prompt.external_id and prompt.root and prompt.messages
+            if isinstance(one, RankedRow):
+                assert ranking.check(dict(enumerate(one.ranks)), range(len(one.answers)))
+                assert len(one.sources) in (0, len(one.answers))
 
 
 ROWS = {

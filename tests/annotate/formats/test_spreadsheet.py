@@ -20,8 +20,10 @@ def through_csv(format, rows):
     return [spreadsheet.row(found.value) for found in RowFile(stream, "rows.csv")]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "'=x", "''+"])
-def test_a_formula_is_escaped_and_comes_back(text):
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "'=x", "''+", '[{"a": 1}]', "[ {", "[]", "'[{"]
+)
+def test_a_formula_and_what_looks_like_messages_is_escaped_and_comes_back(text):
     (cell,) = spreadsheet.cells({"prompt": text}, ["prompt"])
     assert cell == f"'{text}" and spreadsheet.row({"prompt": cell}) == {"prompt": text}
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from training import charts
+from annotate import charts
 from training.models import Job
 from training.templatetags.figures import figure, percent, signed
 

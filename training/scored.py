@@ -7,9 +7,9 @@ from statistics import fmean
 
 from django.db.models import QuerySet
 
+from annotate import charts
 from annotate.models import Answer, AnswerBatch, Prompt
 from rewards.models import Score
-from training import charts
 from training.models import Job
 
 DRAWN = 20_000

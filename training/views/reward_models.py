@@ -4,11 +4,12 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from annotate import charts
 from annotate.paging import keyset_page
 from annotate.requests import SignedInRequest
 from rewards.metrics import ENOUGH_CLUSTERS
 from rewards.models import RewardModel
-from training import charts, results, scored
+from training import results, scored
 from training.access import of_own_project, reward_models_of
 from training.drawn import with_sizes
 from training.models import Fitting

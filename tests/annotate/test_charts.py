@@ -1,6 +1,6 @@
 from pytest import approx
 
-from training.charts import histogram, line, share_with_interval
+from annotate.charts import histogram, line, share_with_interval
 
 
 def test_a_share_of_70_percent_lies_in_the_middle_of_a_line_from_40_to_100():

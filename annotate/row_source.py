@@ -3,6 +3,8 @@
 They name people by pseudonym only. docs/formats.md has the tables."""
 
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef, QuerySet
@@ -15,6 +17,18 @@ CHUNK = 2000
 
 def ranking_rows(rankings: QuerySet[Ranking]) -> Iterator[Row]:
     """The truth, and the trainer's input. Rows of a prompt follow each other, the older ranking first."""
+    for _, row in _ranking_rows(rankings.order_by("task__prompt_id", "pk")):
+        yield row
+
+
+def ranking_rows_by_task(rankings: QuerySet[Ranking]) -> Iterator[list[Row]]:
+    """The same rows, those of a task together. Tasks of a prompt follow each other."""
+    for _, of_task in groupby(_ranking_rows(rankings.order_by("task__prompt_id", "task_id", "pk")), itemgetter(0)):
+        yield [row for _, row in of_task]
+
+
+def _ranking_rows(rankings: QuerySet[Ranking]) -> Iterator[tuple[int, Row]]:
+    """Each with its task."""
     shown = TaskAnswer.objects.filter(task=OuterRef("task")).order_by("position")
     columns = {
         "id": F("task__prompt__external_id"),
@@ -27,12 +41,13 @@ def ranking_rows(rankings: QuerySet[Ranking]) -> Iterator[Row]:
         "strength": F("strength"),
         "created_at": F("created_at"),
         "split": F("task__prompt__split"),
+        "guidelines_version": F("guidelines_version"),
     }
     # The database puts each row together: a tenth of the time that model instances take. Their names are not ours.
-    found = rankings.order_by("task__prompt_id", "pk").values_list(*(columns.values()))
-    for values in found.iterator(chunk_size=CHUNK):
+    found = rankings.values_list("task_id", *columns.values())
+    for task, *values in found.iterator(chunk_size=CHUNK):
         row = dict(zip(columns, values, strict=True))
-        yield {**row, "created_at": row["created_at"].isoformat()}
+        yield task, {**row, "created_at": row["created_at"].isoformat()}
 
 
 def demonstration_rows(answers: QuerySet[Answer]) -> Iterator[Row]:

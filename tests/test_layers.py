@@ -15,8 +15,9 @@ LAYERS = ["annotate", "rewards", "training", "config"]
 HEAVY = {"torch", "transformers", "safetensors", "gguf", "peft", "tokenizers"}
 SERVER = {"django", "celery", "rest_framework", "knox", "axes", "django_htmx"}
 FORMATS = [f"formats/{path.name}" for path in (ROOT / "annotate/formats").glob("[!_]*.py")]
+SNAPSHOTS = [f"snapshots/{name}.py" for name in ("spec", "consensus", "splitting", "tally")]
 PURE = {
-    "annotate": ["ranking.py", "pairing.py", "agreement.py", *FORMATS],
+    "annotate": ["ranking.py", "pairing.py", "agreement.py", *FORMATS, *SNAPSHOTS],
     "rewards": ["specs.py", "metrics.py", "model_folder.py"],
     "training": ["specs.py", "metrics.py"],
 }

@@ -13,6 +13,9 @@ EXAMPLE = (
     ' "labeler": "labeler-5f2c90aa", "sources": ["sft", "sft", "people"]}'
 )
 
+BESIDE = ("guidelines_version", "labelers", "n_rankings", "agreement", "pairs")
+"""Keys of a snapshot's rows that no ranking has of itself. A reader keeps them as metadata."""
+
 
 def looks_like(row: Row) -> bool:
     return "answers" in row and "ranks" in row
@@ -51,7 +54,9 @@ def row(ranked: RankedRow) -> Row:
         "created_at": ranked.created_at.isoformat() if ranked.created_at else None,
         "split": prompt.split,
     }
-    return {**said, "metadata": ranked.metadata} if ranked.metadata else said
+    beside = {key: ranked.metadata[key] for key in BESIDE if key in ranked.metadata}
+    rest = {key: value for key, value in ranked.metadata.items() if key not in beside}
+    return {**said, **beside, **({"metadata": rest} if rest else {})}
 
 
 def _texts(value: Any, field: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from django.utils.timezone import now
 
 from annotate.accounts import find_link
 from annotate.models import AuditEvent, Membership, Project, Snapshot, User
+from annotate.snapshots import SnapshotSpec
 from tests.factories import make_project, make_ranking, make_task, make_user
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +70,20 @@ def test_freeze_prints_the_hash_alone_and_export_writes_it(run, tmp_path):
     assert run("export_dataset", sha256, "--format", "preference", "--out", out) == f"3 rows in {out}"
     assert len(out.read_text().splitlines()) == 3
     assert run("export_dataset", sha256[:8], "--format", "ranking", "--out", out) == f"1 row in {out}"
+
+
+def test_freeze_takes_every_option_of_a_snapshot(run):
+    project = make_project("p")
+    make_ranking(make_task(project), ranks=(1, 2, 2))
+    run("freeze", "--project", "p", "--ties", "half", "--several", "soft", "--sources", "sft", "ppo", "--seed", "3",
+        "--most-per-labeler", "5", "--created-from", "2020-01-01", "--leave-out-flagged")  # fmt: skip
+    chosen = SnapshotSpec.from_json(Snapshot.objects.get().settings).chosen()
+    assert chosen == {
+        "ties": "half", "several": "soft", "sources": ["sft", "ppo"], "seed": 3, "most_per_labeler": 5,
+        "created_from": "2020-01-01", "leave_out_flagged": True,
+    }  # fmt: skip
+    with pytest.raises(CommandError, match="write a day, such as"):
+        run("freeze", "--project", "p", "--created-from", "soon")
 
 
 def test_freezing_nothing_and_exporting_nothing_are_said(run, tmp_path):

@@ -4,7 +4,7 @@ import resource
 import signal
 from contextlib import contextmanager
 from io import BytesIO
-from threading import Thread
+from threading import Event, Thread
 from uuid import uuid4
 
 import pytest
@@ -61,6 +61,7 @@ def test_a_ranking_row_has_all_that_the_format_promises(project):
         "strength": None,
         "created_at": given_.created_at.isoformat(),
         "split": "train",
+        "guidelines_version": None,
     }
 
 
@@ -230,25 +231,36 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(project, home):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_rankings_that_arrive_while_freezing_belong_to_the_next_snapshot(monkeypatch):
+def test_a_snapshot_taken_while_people_rank_is_one_point_in_time():
     project = make_project()
-    for _ in range(3):
+    for _ in range(5):
         ranked(project)
-    real_rows, arrived = snapshots.row_source.ranking_rows, []
+    stop, task = Event(), make_task(project)
 
-    def slow(rankings):
-        for row in real_rows(rankings):
-            if not arrived:
-                arrived.append(1)
-                other = Thread(target=lambda: (ranked(project), connection.close()))
-                other.start()
-                other.join()
-            yield row
+    def rank_on() -> None:
+        try:
+            while not stop.is_set():
+                Ranking.objects.create(
+                    task=task, labeler=make_labeler(project), ranks=[1, 2, 2], submission_id=uuid4(), payload_sha256=""
+                )
+        finally:
+            connection.close()
 
-    source = snapshots._SOURCES["rankings"]
-    monkeypatch.setitem(snapshots._SOURCES, "rankings", source._replace(generator=slow))
-    assert snapshots.freeze(project=project).counts["rankings"] == 3
-    assert snapshots.freeze(project=project).counts["rankings"] == 4
+    writers = [Thread(target=rank_on) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    try:
+        frozen = [snapshots.freeze(project=project) for _ in range(8)]
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+    assert len({snapshot.sha256 for snapshot in frozen}) > 1
+    for snapshot in frozen:
+        rows = list(snapshots.read(snapshot))  # verifies the hash again
+        assert len(rows) == snapshot.counts["rankings"] == snapshot.card["counts"]["rankings"]
+        assert len({row["labeler"] for row in rows}) == snapshot.counts["labelers"]
+        assert sum(one["rankings"] for one in snapshot.card["labelers"]) == len(rows)
 
 
 rows_of_roots = st.lists(st.sampled_from([f"root {n}" for n in range(30)]), min_size=1, max_size=60).map(

@@ -1,0 +1,35 @@
+"""Frozen data: an immutable file of rows, named by the hash of its content, and a row that says what is in it.
+
+What is asked for is a SnapshotSpec; selection.py makes querysets of it, freezing.py a file."""
+
+from annotate.snapshots.comparing import Difference, compare
+from annotate.snapshots.files import SnapshotDamaged, SnapshotRefused, path_of, read, verify
+from annotate.snapshots.freezing import NoSuchSnapshot, SnapshotInUse, delete, find, freeze, rows_of
+from annotate.snapshots.markdown import readme
+from annotate.snapshots.previews import Preview, one_moment, preview
+from annotate.snapshots.spec import InvalidSnapshotSpec, SnapshotSpec
+from annotate.snapshots.splitting import TooFewConversations, split
+
+__all__ = [
+    "Difference",
+    "InvalidSnapshotSpec",
+    "NoSuchSnapshot",
+    "Preview",
+    "SnapshotDamaged",
+    "SnapshotInUse",
+    "SnapshotRefused",
+    "SnapshotSpec",
+    "TooFewConversations",
+    "compare",
+    "delete",
+    "find",
+    "freeze",
+    "one_moment",
+    "path_of",
+    "preview",
+    "read",
+    "readme",
+    "rows_of",
+    "split",
+    "verify",
+]

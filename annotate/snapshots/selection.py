@@ -1,0 +1,160 @@
+"""What a spec chooses of a project, as querysets: every choice is made by the database. It reads nothing else."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from django.db.models import BooleanField, Exists, F, Func, Max, Min, OuterRef, QuerySet, TextField, Value, Window
+from django.db.models.functions import MD5, Cast, Concat, Lower, RowNumber, Trim
+
+from annotate.models import Answer, AnswerBatch, Project, Prompt, Ranking, TaskAnswer
+from annotate.snapshots import splitting
+from annotate.snapshots.spec import SnapshotSpec
+
+Rows = QuerySet[Any]
+Step = tuple[str, Callable[[Rows], Rows]]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows of a project that a spec chooses."""
+
+    project: Project
+    spec: SnapshotSpec
+
+    @property
+    def prompt(self) -> str:
+        """How a row refers to its prompt, as the start of a lookup."""
+        return {"rankings": "task__prompt__", "demonstrations": "prompt__", "prompts": ""}[self.spec.kind]
+
+    @property
+    def rows(self) -> Rows:
+        """What enters."""
+        *_, (_, last) = self.steps()
+        return last
+
+    def steps(self) -> Iterator[tuple[str, Rows]]:
+        """What is there, then what is left after each reason to leave rows out that holds here: (reason, rows)."""
+        rows = self._all()
+        yield "", rows
+        for reason, keep in (*self._about_prompts(), *self._about_rows()):
+            rows = keep(rows)
+            yield reason, rows
+        if self.spec.most_per_labeler is not None:
+            rows = self._drawn(rows, self.spec.most_per_labeler)
+            yield "over the most of one labeler", rows
+        if self.spec.part != "all":
+            rows = self._part(rows)
+            yield "in the other part", rows
+
+    def leaking(self, rows: Rows) -> QuerySet[Prompt]:
+        """The prompts of these rows whose first question a test prompt of another conversation asks too."""
+        tests = self.project.prompts.exclude(split=Prompt.Split.TRAIN)
+        if not tests.exists():
+            return Prompt.objects.none()
+        asked = tests.annotate(asked=first_question()).values("asked")
+        chosen = self.project.prompts.filter(
+            split=Prompt.Split.TRAIN, pk__in=rows.order_by().values(f"{self.prompt}pk")
+        )
+        return chosen.annotate(asked=first_question()).filter(asked__in=asked).order_by("pk")
+
+    def _all(self) -> Rows:
+        if self.spec.kind == "rankings":
+            return Ranking.objects.standing().filter(task__project=self.project)
+        if self.spec.kind == "demonstrations":
+            return Answer.objects.filter(batch__project=self.project, batch__source=AnswerBatch.Source.PEOPLE)
+        return self.project.prompts.all()
+
+    def _about_prompts(self) -> Iterator[Step]:
+        spec, prompt = self.spec, self.prompt
+        if spec.purpose == "training":
+            tests = self.project.prompts.exclude(split=Prompt.Split.TRAIN).values("root")
+            yield (
+                "of test prompts, or of conversations that hold one",
+                lambda found: found.exclude(**{f"{prompt}root__in": tests}),
+            )
+        if spec.split:
+            yield f"not in the split {spec.split}", lambda found: found.filter(**{f"{prompt}split": spec.split})
+        if spec.leave_out_leaks:
+            yield (
+                "asking what a test prompt asks",
+                lambda found: found.exclude(**{f"{prompt}pk__in": self.leaking(found).values("pk")}),
+            )
+
+    def _about_rows(self) -> Iterator[Step]:
+        spec = self.spec
+        if spec.sources:
+            yield "with answers from elsewhere", self._from_sources
+        if spec.labelers_left_out:
+            left_out = self.project.labelers.filter(pseudonym__in=spec.labelers_left_out).values("pk")
+            yield "by labelers who are left out", lambda found: found.exclude(labeler__in=left_out)
+        if spec.created_from:
+            start = _start_of(spec.created_from)
+            yield "from before", lambda found: found.filter(created_at__gte=start)
+        if spec.created_until:
+            end = _start_of(spec.created_until + timedelta(days=1))
+            yield "from after", lambda found: found.filter(created_at__lt=end)
+        if spec.guidelines_versions:
+            versions = spec.guidelines_versions
+            yield "under other guidelines", lambda found: found.filter(guidelines_version__in=versions)
+        if spec.leave_out_flagged:
+            yield "flagged", lambda found: found.filter(flags=[], task__flags=[])
+        if spec.ties == "drop" and not spec.is_consensus:
+            yield "that hold nothing but ties", lambda found: found.filter(_HasWinner("ranks"))
+
+    def _from_sources(self, rows: Rows) -> Rows:
+        if self.spec.kind == "demonstrations":
+            return rows.filter(batch__source_name__in=self.spec.sources)
+        elsewhere = TaskAnswer.objects.filter(task=OuterRef("task"))
+        return rows.exclude(Exists(elsewhere.exclude(answer__batch__source_name__in=self.spec.sources)))
+
+    def _drawn(self, rows: Rows, most: int) -> Rows:
+        """So many of each labeler, by lot: a ranking's lot is its own, whatever else is there."""
+        lot = MD5(Concat(Value(f"{self.spec.seed}:"), Cast("submission_id", TextField())))
+        place = Window(RowNumber(), partition_by=F("labeler"), order_by=[lot, F("pk")])
+        chosen = rows.annotate(_place=place).filter(_place__lte=most)
+        return Ranking.objects.filter(pk__in=chosen.values("pk"))
+
+    def _part(self, rows: Rows) -> Rows:
+        """The draws of splitting.py, in SQL. Raises TooFewConversations."""
+        spec = self.spec
+        drawn = rows.annotate(_draw=_Draw(Concat(Value(f"{spec.seed}:"), f"{self.prompt}root")))
+        ends = drawn.order_by().aggregate(least=Min("_draw"), most=Max("_draw"))
+        if ends["least"] is None:
+            return rows
+        least, most = (int(ends[name], 16) for name in ("least", "most"))
+        below = f"{splitting.threshold(least, most, spec.heldout_share):016x}"
+        side = {"_draw__lt": below} if spec.part == "heldout" else {"_draw__gte": below}
+        return drawn.filter(**side)
+
+
+class _Draw(Func):
+    """splitting.draw as 16 hex digits, which sort as the numbers do."""
+
+    template = "encode(substr(sha256(convert_to(%(expressions)s, 'UTF8')), 1, 8), 'hex') COLLATE \"C\""
+    output_field = TextField()
+
+
+class _HasWinner(Func):
+    template = "(%(expressions)s @? '$[*] ? (@ > 1)')"
+    output_field = BooleanField()
+
+
+class _FirstQuestion(Func):
+    template = "jsonb_path_query_first(%(expressions)s, '$[*] ? (@.role == \"user\").content') #>> '{}'"
+    output_field = TextField()
+
+
+class _OneSpace(Func):
+    template = "regexp_replace(%(expressions)s, '\\s+', ' ', 'g')"
+    output_field = TextField()
+
+
+def first_question() -> Func:
+    """What a prompt asks first, whatever its white space and capitals: its hash."""
+    return MD5(Lower(Trim(_OneSpace(_FirstQuestion("messages")))))
+
+
+def _start_of(day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=UTC)

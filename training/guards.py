@@ -1,0 +1,18 @@
+"""Rows of lower apps that must stay while a job needs them: a job names them in its inputs, not by a foreign key."""
+
+from typing import Any
+
+from django.db.models import Model, ProtectedError
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
+
+from annotate.models import Snapshot
+from training.models import Job
+
+
+@receiver(pre_delete, sender=Snapshot, dispatch_uid="jobs_keep_their_snapshot")
+def keep_snapshot(instance: Snapshot, **_: Any) -> None:
+    waiting = Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING], inputs__snapshot=instance.pk)
+    found: set[Model] = set(waiting)
+    if found:
+        raise ProtectedError(f"{instance} is read by jobs that are not done.", found)

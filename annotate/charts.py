@@ -176,3 +176,62 @@ def line(
     ticks = tuple(Tick(dots[at - 1].x, str(at)) for at in shown)
     levels = tuple(Level(place(at, least, most, height, 0), f"{at:+.2f}") for at in (least, (least + most) / 2, most))
     return LinePicture(width, height, dots, ticks, levels, columns)
+
+
+@dataclass(frozen=True)
+class PairOfBars:
+    """Two counts of one bin, side by side."""
+
+    label: str
+    one: Bar
+    other: Bar
+
+
+@dataclass(frozen=True)
+class TwoHistograms:
+    width: int
+    height: int
+    bins: tuple[PairOfBars, ...]
+    ticks: tuple[Tick, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def rows(self) -> list[tuple[str, ...]]:
+        return [(found.label, f"{found.one.count:,}", f"{found.other.count:,}") for found in self.bins]
+
+
+def two_histograms(
+    bins: Sequence[tuple[str, int, int]], *, columns: tuple[str, str, str], width: int = 640, height: int = 160
+) -> TwoHistograms | None:
+    """Of (label, count of one, count of the other). None where nothing was counted."""
+    most = max((count for _, *counts in bins for count in counts), default=0)
+    if not most:
+        return None
+    step = width / len(bins)
+
+    def bar(place: float, half: int, count: int) -> Bar:
+        tall = round(count / most * height, 1)
+        left, wide = round(place * step + step * (0.1 + 0.4 * half), 1), round(step * 0.38, 1)
+        return Bar(left, round(height - tall, 1), wide, tall, place, place + 1, count)
+
+    pairs = tuple(PairOfBars(label, bar(n, 0, one), bar(n, 1, other)) for n, (label, one, other) in enumerate(bins))
+    ticks = tuple(Tick(round((n + 0.5) * step, 1), label) for n, (label, _, _) in enumerate(bins))
+    return TwoHistograms(width, height, pairs, ticks, columns)
+
+
+@dataclass(frozen=True)
+class Lane:
+    label: str
+    width: float
+    count: int
+    share: float
+
+
+def lanes(counts: Sequence[tuple[str, int]], *, width: int = 100, most: int = 12, others: str = "others") -> list[Lane]:
+    """Bars that lie, the longest first; what comes after the most of them is one bar."""
+    total = sum(count for _, count in counts)
+    shown = list(counts[:most])
+    if rest := sum(count for _, count in counts[most:]):
+        shown.append((f"{len(counts) - most:,} {others}", rest))
+    longest = max((count for _, count in shown), default=0)
+    return [Lane(label, round(count / longest * width, 1), count, count / total) for label, count in shown if count]

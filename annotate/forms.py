@@ -8,7 +8,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.text import slugify
 
-from annotate.models import Membership, Project, Prompt, Snapshot, User
+from annotate.models import Membership, Project, Prompt, User
 from annotate.roles import DUTIES
 
 LARGEST_UPLOAD = 64 << 20
@@ -152,17 +152,3 @@ class AnswersImportForm(ImportForm):
         max_length=200, initial="import", help_text="Where the answers come from, for rows that do not say it."
     )
     for_ranking = forms.BooleanField(label="Make a ranking task of each prompt", required=False, initial=True)
-
-
-class FreezeForm(Labelled, forms.Form):
-    kind = forms.ChoiceField(
-        label="What", choices=Snapshot.Kind.choices, initial=Snapshot.Kind.RANKINGS, widget=forms.RadioSelect
-    )
-    purpose = forms.ChoiceField(
-        label="What for", choices=Snapshot.Purpose.choices, initial=Snapshot.Purpose.TRAINING, widget=forms.RadioSelect
-    )
-
-    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if project.purpose == Project.Purpose.EVALUATION:
-            self.initial["purpose"] = Snapshot.Purpose.TESTING

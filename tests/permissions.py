@@ -39,8 +39,12 @@ MATRIX: dict[str, dict[str, str]] = {
     "import_answers": {"GET": "researcher", "POST": "researcher"},
     "rankings": {"GET": "reviewer"},
     "ranking": {"GET": "reviewer"},
-    "snapshots": {"GET": "researcher", "POST": "researcher"},
+    "snapshots": {"GET": "researcher"},
+    "freeze": {"GET": "researcher", "POST": "researcher"},
     "snapshot": {"GET": "researcher"},
+    "snapshot_card": {"GET": "researcher"},
+    "snapshot_compare": {"GET": "researcher"},
+    "snapshot_delete": {"GET": "researcher", "POST": "researcher"},
     "snapshot_download": {"GET": "researcher"},
     "export": {"GET": "researcher"},
     # Jobs and what they make

@@ -67,7 +67,7 @@ def rows_of_everything(project: Project) -> dict[str, Any]:
         rows[name] = {"pk": job.pk}
     for name in ("reward_model", "score"):
         rows[name] = {"pk": model.pk}
-    for name in ("snapshot", "snapshot_download"):
+    for name in ("snapshot", "snapshot_card", "snapshot_delete", "snapshot_download"):
         rows[name] = {"pk": snapshot.pk}
     rows |= {"prompt": {"pk": ranking.task.prompt_id}, "ranking": {"pk": ranking.pk}}
     return rows | {"policy": {"pk": make_policy().pk}}

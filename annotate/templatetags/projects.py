@@ -7,6 +7,7 @@ from django.urls import NoReverseMatch, reverse
 
 from annotate.models import Membership, Project, Snapshot
 from annotate.roles import at_least, role_in
+from annotate.snapshots.markdown import COEFFICIENTS
 
 register = template.Library()
 
@@ -67,6 +68,18 @@ def tally(snapshot: Snapshot) -> list[tuple[str, int]]:
     if "comparisons" in counts:
         counts["comparisons"] -= counts["ties"]  # stored together, told apart
     return [(name.capitalize(), counts[name]) for name in dict.fromkeys(names) if name in counts]
+
+
+@register.filter
+def agreement_rows(card: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """(title, what was measured) of a snapshot's card."""
+    found = card["agreement"]
+    return [(title, found[name]) for name, title in COEFFICIENTS.items() if name in found]
+
+
+@register.filter
+def percentage(share: float) -> str:
+    return f"{share:.0%}"
 
 
 @register.simple_tag(takes_context=True)

@@ -1,4 +1,4 @@
-"""Freezing, and files for others."""
+"""Snapshots: the list, the form that freezes, one, two compared, deleting; and files for others."""
 
 from typing import Any
 
@@ -8,47 +8,116 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from annotate import exports, overview
+from annotate import charts, exports, overview
 from annotate import snapshots as frozen
-from annotate.forms import FreezeForm
+from annotate.freeze_form import FreezeForm, told
 from annotate.models import Membership, Project, Snapshot
 from annotate.paging import keyset_page
 from annotate.requests import ProjectRequest
 from annotate.roles import project_role
 
 Role = Membership.Role
+COMPARED_WITH = 100
+"""Snapshots that a list offers to compare with: the newest."""
 
 
 @project_role(Role.RESEARCHER)
-@require_http_methods(["GET", "POST"])
+@require_safe
 def snapshots(request: ProjectRequest, slug: str) -> HttpResponse:
-    form = FreezeForm(request.POST or None, project=request.project)
-    if request.method == "POST" and form.is_valid():
-        try:
-            snapshot = frozen.freeze(project=request.project, user=request.user, **form.cleaned_data)
-        except frozen.SnapshotRefused as problem:
-            form.add_error(None, str(problem))
-        else:
-            messages.success(request, f"{snapshot} is frozen.")
-            return redirect("snapshot", slug, snapshot.pk)
     context = {
         "project": request.project,
-        "form": form,
         "page": keyset_page(request.project.snapshots.select_related("created_by"), request),
         "standing": overview.what_stands(request.project),
         "formats": _formats(exports.FORMATS),
         "purpose": _purpose_of(request.project),
     }
-    return render(request, "annotate/snapshots.html", context, status=422 if form.errors else 200)
+    return render(request, "annotate/snapshots.html", context)
+
+
+@project_role(Role.RESEARCHER)
+@require_http_methods(["GET", "POST"])
+def freeze(request: ProjectRequest, slug: str) -> HttpResponse:
+    """The form. Sent with `preview`, it says what would be frozen, and freezes nothing."""
+    form = FreezeForm(request.POST or None, project=request.project)
+    is_preview = "preview" in request.POST
+    preview = None
+    if request.method == "POST" and form.is_valid():
+        if is_preview:
+            preview = frozen.preview(request.project, form.spec)
+        elif snapshot := _frozen(request, form):
+            messages.success(request, f"{snapshot} is frozen.")
+            return redirect("snapshot", slug, snapshot.pk)
+    context = {"project": request.project, "form": form, "preview": preview}
+    template = "annotate/_freeze_preview.html" if request.htmx else "annotate/freeze.html"
+    return render(request, template, context, status=422 if form.errors else 200)
 
 
 @project_role(Role.RESEARCHER)
 @require_safe
 def snapshot(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
     found = _snapshot(request, pk)
+    card = found.card
     possible = {name: known for name, known in exports.FORMATS.items() if known.kind == found.kind}
-    context = {"project": request.project, "snapshot": found, "formats": _formats(possible)}
+    labelers = [(one["labeler"], one["rankings"]) for one in card.get("labelers", [])]
+    bins = [(f"{one['from']}–{one['to']}", one["chosen"], one["rejected"]) for one in card.get("lengths", [])]
+    context = {
+        "project": request.project,
+        "snapshot": found,
+        "card": card,
+        "formats": _formats(possible),
+        "settings": told(found.settings),
+        "labelers": charts.lanes(labelers, others="others"),
+        "lengths": charts.two_histograms(bins, columns=("Characters", "Chosen", "Rejected")),
+        "others": _others(found),
+    }
     return render(request, "annotate/snapshot.html", context)
+
+
+@project_role(Role.RESEARCHER)
+@require_safe
+def snapshot_card(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
+    found = _snapshot(request, pk)
+    return HttpResponse(
+        frozen.readme(found),
+        content_type="text/markdown; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{found.project.slug}-{found.short_hash}.README.md"'},
+    )
+
+
+@project_role(Role.RESEARCHER)
+@require_safe
+def snapshot_compare(request: ProjectRequest, slug: str) -> HttpResponse:
+    """`?one=ID&other=ID`; without them a form asks."""
+    one, other = (_asked_for(request, name) for name in ("one", "other"))
+    context: dict[str, Any] = {
+        "project": request.project,
+        "one": one,
+        "other": other,
+        "offered": request.project.snapshots.all()[:COMPARED_WITH],
+    }
+    if one and other:
+        try:
+            context["difference"] = frozen.compare(one, other)
+        except frozen.SnapshotDamaged as problem:
+            context["problem"] = problem
+    return render(request, "annotate/snapshot_compare.html", context, status=409 if "problem" in context else 200)
+
+
+@project_role(Role.RESEARCHER)
+@require_http_methods(["GET", "POST"])
+def snapshot_delete(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
+    found = _snapshot(request, pk)
+    context: dict[str, Any] = {"project": request.project, "snapshot": found}
+    if request.method == "POST":
+        name = str(found)
+        try:
+            frozen.delete(found, user=request.user)
+        except frozen.SnapshotInUse as problem:
+            context["problem"] = problem
+        else:
+            messages.success(request, f"{name} is deleted.")
+            return redirect("snapshots", slug)
+    return render(request, "annotate/snapshot_delete.html", context, status=409 if "problem" in context else 200)
 
 
 @project_role(Role.RESEARCHER)
@@ -65,6 +134,14 @@ def export(request: ProjectRequest, slug: str, format: str) -> HttpResponseBase:
     if purpose not in Snapshot.Purpose.values:
         raise Http404("Write for=training or for=testing.")
     return _download(request, request.project, format, purpose=purpose)
+
+
+def _frozen(request: ProjectRequest, form: FreezeForm) -> Snapshot | None:
+    try:
+        return frozen.freeze(project=request.project, spec=form.spec, user=request.user)
+    except frozen.SnapshotRefused as problem:
+        form.add_error(None, str(problem))
+        return None
 
 
 def _download(request: ProjectRequest, source: Snapshot | Project, format: str, **options: Any) -> HttpResponseBase:
@@ -84,6 +161,20 @@ def _download(request: ProjectRequest, source: Snapshot | Project, format: str, 
 
 def _snapshot(request: ProjectRequest, pk: int) -> Snapshot:
     return get_object_or_404(request.project.snapshots.select_related("created_by", "project"), pk=pk)
+
+
+def _asked_for(request: ProjectRequest, name: str) -> Snapshot | None:
+    text = request.GET.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise Http404(f"{name} is not the number of a snapshot.")
+    return _snapshot(request, int(text))
+
+
+def _others(found: Snapshot) -> list[Snapshot]:
+    same = found.project.snapshots.filter(kind=found.kind)
+    return list(same.exclude(pk=found.pk)[:COMPARED_WITH])
 
 
 def _purpose_of(project: Project) -> str:

@@ -1,8 +1,11 @@
 """What a spec chooses, the preview of it, and what never enters training by any door."""
 
 from datetime import UTC, datetime
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
 
 from annotate import snapshots
 from annotate.models import Ranking, RankingTask, Snapshot
@@ -11,6 +14,7 @@ from tests.factories import (
     make_answers,
     make_batch,
     make_labeler,
+    make_member,
     make_project,
     make_prompt,
     make_ranking,
@@ -242,4 +246,22 @@ def test_nor_an_evaluation_project(options):
     with pytest.raises(SnapshotRefused, match="never enter training"):
         snapshots.freeze(project=project, spec=spec)
     assert "never enter training" in snapshots.preview(project, spec).refusal
+    assert not Snapshot.objects.exists()
+
+
+def test_the_command_and_the_page_are_no_doors_either(project, client):
+    ranked(project, external_id="test", split="id_test")
+    exam = make_project("exam", purpose="evaluation")
+    ranked(exam)
+    for slug in ("p", "exam"):
+        with pytest.raises(CommandError, match="never enter training"):
+            call_command("freeze", project=slug, stdout=StringIO())
+        client.force_login(make_member(project if slug == "p" else exam, "researcher"))
+        asked = {"kind": "rankings", "purpose": "training", "several": "all", "ties": "keep", "part": "all"}
+        response = client.post(reverse("freeze", args=[slug]), {**asked, "heldout_share": "0.2", "seed": "0"})
+        assert response.status_code == 422
+        forged = client.post(reverse("freeze", args=[slug]), {**asked, "split": "id_test", "heldout_share": "0.2"})
+        assert forged.status_code == 422
+    with pytest.raises(CommandError, match="never enter training"):
+        call_command("freeze", project="p", split="id_test", stdout=StringIO())
     assert not Snapshot.objects.exists()

@@ -8,6 +8,8 @@ from django.urls import reverse
 from annotate import snapshots
 from annotate.models import AuditEvent, Snapshot
 from tests.factories import make_answers, make_labeler, make_member, make_project, make_prompt, make_ranking, make_task
+from tests.training.learned import make_job
+from training.models import Job
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +33,7 @@ def rank(project, split="train", ranks=(1, 2, 3)):
 
 
 def freeze(client, kind="rankings", purpose="training"):
-    return client.post(reverse("snapshots", args=["help"]), {"kind": kind, "purpose": purpose})
+    return client.post(reverse("freeze", args=["help"]), {"kind": kind, "purpose": purpose})
 
 
 def url(page, *args):
@@ -49,7 +51,7 @@ def test_freezing_leads_to_the_snapshot_and_says_what_is_in_it(client, project):
     snapshot = Snapshot.objects.get()
     assert response.url == url("snapshot", snapshot.pk)
     page = client.get(response.url).content.decode()
-    assert snapshot.sha256 in page and "1 left out" in page
+    assert snapshot.sha256 in page and "1 left out" in page and "of test prompts" in page
     assert AuditEvent.objects.filter(action="snapshot.freeze", subject=snapshot.sha256).count() == 1
 
 
@@ -82,7 +84,7 @@ def test_an_evaluation_project_freezes_for_testing_only(client, project):
     project.purpose = "evaluation"
     project.save()
     rank(project)
-    assert client.get(url("snapshots")).context["form"]["purpose"].value() == "testing"
+    assert client.get(url("freeze")).context["form"]["purpose"].value() == "testing"
     assert freeze(client).status_code == 422
     assert freeze(client, purpose="testing").status_code == 302
 
@@ -157,3 +159,88 @@ def test_the_list_of_snapshots_costs_the_same_however_long_it_is(client, project
         freeze(client)
     with django_assert_max_num_queries(9):
         assert len(client.get(url("snapshots")).context["page"].rows) == 6
+
+
+def ask(client, page="freeze", **asked):
+    return client.post(url(page), {"kind": "rankings", "purpose": "training", **asked})
+
+
+def test_a_preview_counts_and_freezes_nothing(client, project):
+    rank(project, ranks=(1, 2, 2))
+    rank(project, split="id_test")
+    whole = ask(client, preview="yes")
+    assert whole.status_code == 200 and "<!DOCTYPE html>" in whole.content.decode()
+    part = client.post(
+        url("freeze"), {"kind": "rankings", "purpose": "training", "preview": "yes"}, headers={"HX-Request": "true"}
+    ).content.decode()
+    for page in (whole.content.decode(), part):
+        assert "<dt>Ties</dt>" in page and "of test prompts" in page and "Only one labeler" in page
+    assert "<!DOCTYPE html>" not in part
+    assert not Snapshot.objects.exists() and not AuditEvent.objects.filter(action="snapshot.freeze").exists()
+
+
+def test_what_was_chosen_is_frozen_and_told_on_the_page(client, project):
+    rank(project, ranks=(1, 2, 2))
+    page = client.get(ask(client, ties="drop", seed="3").url).content.decode()
+    snapshot = Snapshot.objects.get()
+    assert (snapshot.settings["ties"], snapshot.settings["seed"]) == ("drop", 3)
+    assert "<dt>Ties</dt>" in page and "Drop them" in page
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("split", "id_test"), ("heldout_share", "2"), ("most_per_labeler", "0"), ("seed", "x"), ("created_from", "soon"),
+     ("several", "loudest")],
+)  # fmt: skip
+def test_a_wrong_option_is_said_at_its_field(client, project, field, value):
+    rank(project)
+    response = ask(client, **{field: value})
+    assert response.status_code == 422 and field in response.context["form"].errors
+    assert not Snapshot.objects.exists()
+
+
+def test_two_snapshots_stand_side_by_side(client, project):
+    rank(project)
+    one = snapshots.freeze(project=project)
+    rank(project)
+    other = snapshots.freeze(project=project)
+    assert b"Choose two snapshots" in client.get(url("snapshot_compare")).content
+    page = client.get(url("snapshot_compare") + f"?one={one.pk}&other={other.pk}").content.decode()
+    assert "Rows in both" in page and "the same was asked for" in page
+    foreign = make_project()
+    rank(foreign)
+    strange = snapshots.freeze(project=foreign)
+    assert client.get(url("snapshot_compare") + f"?one={one.pk}&other={strange.pk}").status_code == 404
+    assert client.get(url("snapshot_compare") + "?one=x").status_code == 404
+    snapshots.path_of(one).write_text("{}\n")
+    damaged = client.get(url("snapshot_compare") + f"?one={one.pk}&other={other.pk}")
+    assert damaged.status_code == 409 and b"was changed" in damaged.content
+
+
+def test_deleting_asks_first_and_names_what_is_in_the_way(client, project):
+    rank(project)
+    snapshot = snapshots.freeze(project=project)
+    make_job(project, kind="reward", inputs={"snapshot": snapshot.pk})
+    address = url("snapshot_delete", snapshot.pk)
+    assert b"Delete this snapshot?" in client.get(address).content
+    refused = client.post(address)
+    assert refused.status_code == 409 and b"would lose where it comes from" in refused.content
+    Job.objects.all().delete()
+    assert client.post(address).url == url("snapshots")
+    assert not Snapshot.objects.exists()
+
+
+def test_the_card_is_downloaded_as_a_readme(client, project):
+    rank(project)
+    snapshot = snapshots.freeze(project=project)
+    response = client.get(url("snapshot_card", snapshot.pk))
+    assert response.content.decode().startswith("---\npretty_name:") and snapshot.sha256 in response.content.decode()
+    assert response["Content-Disposition"].startswith("attachment")
+
+
+def test_a_snapshot_from_before_cards_still_has_its_page(client, project):
+    rank(project)
+    snapshot = snapshots.freeze(project=project)
+    Snapshot.objects.update(card={}, settings={})
+    assert client.get(url("snapshot", snapshot.pk)).status_code == 200
+    assert client.get(url("snapshot_card", snapshot.pk)).status_code == 200

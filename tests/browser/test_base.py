@@ -73,13 +73,19 @@ def test_the_colours_follow_the_system_until_somebody_chooses(signed_in):
     assert ground() == light
 
 
-def test_the_first_freezing_leads_into_its_form(page, sign_in):
+def test_freezing_says_what_it_would_hold_while_one_chooses(page, sign_in):
     project = factories.make_project("bread")
-    factories.make_ranking(factories.make_task(project))
+    factories.make_ranking(factories.make_task(project), ranks=(1, 2, 2))
     sign_in(factories.make_member(project, "researcher"))
     page.goto("/projects/bread/snapshots/")
     page.get_by_role("link", name="Choose what to freeze").click()
-    expect(page.get_by_role("radio", name="Rankings")).to_be_focused()
+    preview = page.locator("#preview")
+    expect(preview).to_contain_text("Only one labeler")
+    expect(preview.locator("dl")).to_contain_text("Ties1")
+    page.get_by_label("Ties").select_option("drop")
+    expect(preview.locator("dl")).to_contain_text("Ties0")
+    page.get_by_role("radio", name="Demonstrations").check()
+    expect(preview).to_contain_text("“Ties” is for rankings")
 
 
 def test_a_form_that_asks_first_is_sent_only_after_a_yes(signed_in):

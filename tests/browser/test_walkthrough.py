@@ -91,8 +91,9 @@ def rank_all_by_keys(page: Page, count: int) -> None:
 
 def freeze(page: Page) -> None:
     page.goto("/projects/bread/snapshots/")
+    page.get_by_role("link", name="Freeze a snapshot").click()
     page.get_by_role("button", name="Freeze").click()
-    expect(page.get_by_role("heading", name="Rankings")).to_be_visible()
+    expect(page.get_by_role("heading", level=1, name="Rankings")).to_be_visible()
 
 
 def train(page: Page) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 
 from annotate.agreement import Panel, Ranked, panels
 from annotate.models import Ranking
@@ -16,10 +16,6 @@ def panels_of(rankings: QuerySet[Ranking]) -> list[Panel]:
 
 
 def _ranked(rankings: QuerySet[Ranking]) -> Iterator[Ranked]:
-    counted = rankings.order_by().values("task").annotate(_people=Count("labeler", distinct=True))
-    shared = Ranking.objects.filter(
-        pk__in=rankings.order_by().values("pk"), task__in=counted.filter(_people__gte=2).values("task")
-    )
-    found = shared.order_by("task_id", "pk").values_list("task_id", "labeler_id", "ranks")
+    found = rankings.order_by("task_id", "pk").values_list("task_id", "labeler_id", "ranks")
     for task, labeler, ranks in found.iterator(chunk_size=CHUNK):
         yield Ranked(task, labeler, ranks)

@@ -89,7 +89,7 @@ def one_moment() -> Iterator[None]:
 
 def steps_counted(selection: Selection) -> list[tuple[str, int]]:
     """How many rows are there, and how many are left after each reason to leave some out."""
-    return [(reason, rows.count()) for reason, rows in selection.steps()]
+    return [(reason, rows.count()) for reason, rows in selection.steps]
 
 
 def left_out_of(counted: list[tuple[str, int]]) -> list[LeftOut]:

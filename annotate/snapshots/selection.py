@@ -1,11 +1,12 @@
-"""What a spec chooses of a project, as querysets: every choice is made by the database. It reads nothing else."""
+"""What a spec chooses of a project, as querysets: the database chooses."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import Any
 
-from django.db.models import BooleanField, Exists, F, Func, Max, Min, OuterRef, QuerySet, TextField, Value, Window
+from django.db.models import BooleanField, F, Func, Max, Min, QuerySet, TextField, Value, Window
 from django.db.models.functions import MD5, Cast, Concat, Lower, RowNumber, Trim
 
 from annotate.models import Answer, AnswerBatch, Project, Prompt, Ranking, TaskAnswer
@@ -18,7 +19,7 @@ Step = tuple[str, Callable[[Rows], Rows]]
 
 @dataclass(frozen=True)
 class Selection:
-    """The rows of a project that a spec chooses."""
+    """The rows of a project that a spec chooses, at one moment: what was looked up once is not looked up again."""
 
     project: Project
     spec: SnapshotSpec
@@ -28,14 +29,20 @@ class Selection:
         """How a row refers to its prompt, as the start of a lookup."""
         return {"rankings": "task__prompt__", "demonstrations": "prompt__", "prompts": ""}[self.spec.kind]
 
-    @property
+    @cached_property
     def rows(self) -> Rows:
-        """What enters."""
-        *_, (_, last) = self.steps()
-        return last
+        """What enters. Where choosing is dear, it is done once, and what was chosen is named by its ids."""
+        chosen, spec = self.steps[-1][1], self.spec
+        if spec.part == "all" and spec.most_per_labeler is None and not (spec.sources or spec.leave_out_leaks):
+            return chosen
+        return chosen.model._default_manager.filter(pk__in=list(chosen.order_by().values_list("pk", flat=True)))
 
-    def steps(self) -> Iterator[tuple[str, Rows]]:
+    @cached_property
+    def steps(self) -> list[tuple[str, Rows]]:
         """What is there, then what is left after each reason to leave rows out that holds here: (reason, rows)."""
+        return list(self._steps())
+
+    def _steps(self) -> Iterator[tuple[str, Rows]]:
         rows = self._all()
         yield "", rows
         for reason, keep in (*self._about_prompts(), *self._about_rows()):
@@ -51,13 +58,18 @@ class Selection:
     def leaking(self, rows: Rows) -> QuerySet[Prompt]:
         """The prompts of these rows whose first question a test prompt of another conversation asks too."""
         tests = self.project.prompts.exclude(split=Prompt.Split.TRAIN)
-        if not tests.exists():
+        asked = set(tests.annotate(_asked=first_question()).values_list("_asked", flat=True))
+        if not asked:
             return Prompt.objects.none()
-        asked = tests.annotate(asked=first_question()).values("asked")
-        chosen = self.project.prompts.filter(
-            split=Prompt.Split.TRAIN, pk__in=rows.order_by().values(f"{self.prompt}pk")
+        # Met here: the planner would compare every prompt with every test, and make both texts anew each time.
+        here = rows.order_by().values(f"{self.prompt}pk")
+        questions = (
+            self.project.prompts.filter(split=Prompt.Split.TRAIN, pk__in=here)
+            .annotate(_asked=first_question())
+            .values_list("pk", "_asked")
         )
-        return chosen.annotate(asked=first_question()).filter(asked__in=asked).order_by("pk")
+        found = [pk for pk, question in questions.iterator(chunk_size=5000) if question in asked]
+        return Prompt.objects.filter(pk__in=found).order_by("pk")
 
     def _all(self) -> Rows:
         if self.spec.kind == "rankings":
@@ -106,8 +118,8 @@ class Selection:
     def _from_sources(self, rows: Rows) -> Rows:
         if self.spec.kind == "demonstrations":
             return rows.filter(batch__source_name__in=self.spec.sources)
-        elsewhere = TaskAnswer.objects.filter(task=OuterRef("task"))
-        return rows.exclude(Exists(elsewhere.exclude(answer__batch__source_name__in=self.spec.sources)))
+        shown = TaskAnswer.objects.filter(task__project=self.project)
+        return rows.exclude(task__in=shown.exclude(answer__batch__source_name__in=self.spec.sources).values("task"))
 
     def _drawn(self, rows: Rows, most: int) -> Rows:
         """So many of each labeler, by lot: a ranking's lot is its own, whatever else is there."""

@@ -35,16 +35,25 @@ def told(settings: dict[str, Any]) -> list[tuple[str, str]]:
     if not settings:
         return []
     return [
-        (OPTIONS[name].metadata["label"], _in_words(name, value))
+        (OPTIONS[name].metadata["label"], in_words(name, value))
         for name, value in SnapshotSpec.from_json(settings).chosen().items()
         if name not in ("kind", "purpose")
     ]
 
 
-def _in_words(name: str, value: Any) -> str:
+def label_of(name: str) -> str:
+    return str(OPTIONS[name].metadata["label"]) if name in OPTIONS else name
+
+
+def in_words(name: str, value: Any) -> str:
+    """As the page says it; a dash where nothing was chosen."""
+    if value in (None, "", []):
+        return "–"
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    return "yes" if value is True else WORDS.get(name, {}).get(value, str(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return WORDS.get(name, {}).get(value, str(value))
 
 
 def _of(name: str, **more: Any) -> dict[str, Any]:

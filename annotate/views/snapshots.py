@@ -10,13 +10,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate import charts, exports, overview
 from annotate import snapshots as frozen
-from annotate.freeze_form import FreezeForm, told
+from annotate.freeze_form import FreezeForm, in_words, label_of, told
 from annotate.models import Membership, Project, Snapshot
 from annotate.paging import keyset_page
 from annotate.requests import ProjectRequest
 from annotate.roles import project_role
 
 Role = Membership.Role
+COUNTED = ["rankings", "demonstrations", "prompts", "comparisons", "ties", "labelers", "left_out"]
 COMPARED_WITH = 100
 """Snapshots that a list offers to compare with: the newest."""
 
@@ -97,7 +98,13 @@ def snapshot_compare(request: ProjectRequest, slug: str) -> HttpResponse:
     }
     if one and other:
         try:
-            context["difference"] = frozen.compare(one, other)
+            difference = frozen.compare(one, other)
+            context["difference"] = difference
+            context["counts"] = sorted(difference.counts, key=lambda row: COUNTED.index(row.name))
+            context["settings"] = [
+                (label_of(name), in_words(name, first), in_words(name, second))
+                for name, first, second in difference.settings
+            ]
         except frozen.SnapshotDamaged as problem:
             context["problem"] = problem
     return render(request, "annotate/snapshot_compare.html", context, status=409 if "problem" in context else 200)

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate import charts, exports, overview
 from annotate import snapshots as frozen
+from annotate.formats import WRITERS, Writer
 from annotate.freeze_form import FreezeForm, in_words, label_of, told
 from annotate.models import Membership, Project, Snapshot
 from annotate.paging import keyset_page
@@ -29,7 +30,7 @@ def snapshots(request: ProjectRequest, slug: str) -> HttpResponse:
         "project": request.project,
         "page": keyset_page(request.project.snapshots.select_related("created_by"), request),
         "standing": overview.what_stands(request.project),
-        "formats": _formats(exports.FORMATS),
+        "formats": _formats(WRITERS),
         "purpose": _purpose_of(request.project),
     }
     return render(request, "annotate/snapshots.html", context)
@@ -58,14 +59,13 @@ def freeze(request: ProjectRequest, slug: str) -> HttpResponse:
 def snapshot(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
     found = _snapshot(request, pk)
     card = found.card
-    possible = {name: known for name, known in exports.FORMATS.items() if known.kind == found.kind}
     labelers = [(one["labeler"], one["rankings"]) for one in card.get("labelers", [])]
     bins = [(f"{one['from']}–{one['to']}", one["chosen"], one["rejected"]) for one in card.get("lengths", [])]
     context = {
         "project": request.project,
         "snapshot": found,
         "card": card,
-        "formats": _formats(possible),
+        "formats": _formats(exports.of_kind(found.kind)),
         "settings": told(found.settings),
         "labelers": charts.lanes(labelers, others="others"),
         "lengths": charts.two_histograms(bins, columns=("Characters", "Chosen", "Rejected")),
@@ -152,17 +152,19 @@ def _frozen(request: ProjectRequest, form: FreezeForm) -> Snapshot | None:
 
 
 def _download(request: ProjectRequest, source: Snapshot | Project, format: str, **options: Any) -> HttpResponseBase:
-    if format not in exports.FORMATS:
-        raise Http404(f"There is no format {format!r}.")
+    """`?as=csv` for spreadsheets."""
+    ending = request.GET.get("as", "jsonl")
+    if format not in WRITERS or ending not in exports.TYPES:
+        raise Http404(f"There is no format {format!r}, or it is not written as {ending!r}.")
     try:
-        lines = exports.export(source, format, user=request.user, **options)
+        lines = exports.export(source, format, ending=ending, user=request.user, **options)
     except (exports.ExportRefused, frozen.SnapshotDamaged) as problem:
         context = {"project": request.project, "problem": problem}
         return render(request, "annotate/export_refused.html", context, status=409)
     return StreamingHttpResponse(
         lines,
-        content_type="application/x-ndjson; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{exports.filename(source, format)}"'},
+        content_type=exports.TYPES[ending],
+        headers={"Content-Disposition": f'attachment; filename="{exports.filename(source, format, ending)}"'},
     )
 
 
@@ -190,7 +192,7 @@ def _purpose_of(project: Project) -> str:
     return Snapshot.Purpose.TESTING.value if is_for_testing else Snapshot.Purpose.TRAINING.value
 
 
-def _formats(known: dict[str, exports.Format]) -> list[tuple[str, str, str]]:
+def _formats(known: dict[str, Writer]) -> list[tuple[str, str, str]]:
     """(name, title, what it is)."""
     parted = {name: wanted.label.partition(": ") for name, wanted in known.items()}
     return [(name, title, text) for name, (title, _, text) in parted.items()]

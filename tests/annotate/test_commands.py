@@ -70,6 +70,9 @@ def test_freeze_prints_the_hash_alone_and_export_writes_it(run, tmp_path):
     assert run("export_dataset", sha256, "--format", "preference", "--out", out) == f"3 rows in {out}"
     assert len(out.read_text().splitlines()) == 3
     assert run("export_dataset", sha256[:8], "--format", "ranking", "--out", out) == f"1 row in {out}"
+    table = tmp_path / "out.csv"
+    assert run("export_dataset", sha256, "--format", "answers", "--out", table) == f"3 rows in {table}"
+    assert table.read_text().startswith("ranking,id,")
 
 
 def test_freeze_takes_every_option_of_a_snapshot(run):

@@ -1,10 +1,13 @@
+import io
 import json
 
 import pytest
 
 from annotate import exports, snapshots
+from annotate.formats import WRITERS, spreadsheet
 from annotate.formats.trl import preference_rows
 from annotate.models import AuditEvent
+from annotate.row_files import RowFile
 from tests.factories import make_answers, make_labeler, make_project, make_prompt, make_ranking, make_task, make_user
 
 
@@ -125,6 +128,23 @@ def test_no_name_of_a_person_is_exported(project):
     assert b"secret" not in b"".join(exports.export(project, "ranking"))
 
 
+@pytest.mark.parametrize("format", exports.of_kind("rankings"))
+def test_every_format_of_rankings_is_written_as_lines_and_as_a_table(project, format):
+    make_ranking(make_task(project, answers=make_answers(make_prompt(project), ("=good", "bad\n"))), ranks=(1, 2))
+    snapshot = snapshots.freeze(project=project)
+    rows = list(WRITERS[format].rows(snapshots.read(snapshot)))
+    assert rows and exported(snapshot, format) == rows
+    table = RowFile(io.BytesIO(b"".join(exports.export(snapshot, format, ending="csv"))), "a.csv")
+    assert [spreadsheet.cells(row, row) for row in rows] == [
+        [found.value.get(key, "") for key in row] for row, found in zip(rows, table, strict=True)
+    ]
+
+
+def test_a_table_without_rows_still_names_its_columns(project):
+    (line,) = exports.export(project, "hh_rlhf", ending="csv")
+    assert line == b"chosen,rejected\r\n"
+
+
 def test_an_unknown_format_is_refused(project):
     with pytest.raises(exports.ExportRefused, match="no format 'xml': take one of ranking, preference"):
         exports.export(project, "xml")
@@ -133,7 +153,7 @@ def test_an_unknown_format_is_refused(project):
 def test_a_snapshot_of_prompts_holds_no_preferences(project):
     make_prompt(project)
     snapshot = snapshots.freeze(project=project, kind="prompts")
-    with pytest.raises(exports.ExportRefused, match="take prompt"):
+    with pytest.raises(exports.ExportRefused, match="take one of prompt"):
         exports.export(snapshot, "preference")
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from django.urls import reverse
 
-from annotate import snapshots
+from annotate import exports, snapshots
 from annotate.models import AuditEvent, Snapshot
 from tests.factories import make_answers, make_labeler, make_member, make_project, make_prompt, make_ranking, make_task
 from tests.training.learned import make_job
@@ -102,6 +102,19 @@ def test_rankings_and_preferences_are_downloaded_as_lines(client, project):
         ("good", "middling"),
         ("good", "bad"),
     }
+
+
+def test_a_snapshot_is_downloaded_as_a_table_too(client, project):
+    rank(project)
+    freeze(client)
+    pk = Snapshot.objects.get().pk
+    page = client.get(url("snapshot", pk)).content.decode()
+    assert all(url("snapshot_download", pk, name) in page for name in exports.of_kind("rankings"))
+    response = client.get(url("snapshot_download", pk, "answers") + "?as=csv")
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert response["Content-Disposition"].endswith('.answers.csv"')
+    assert response.getvalue().splitlines()[0].startswith(b"ranking,id,root,split,prompt,answer")
+    assert client.get(url("export", "ranking") + "?as=xlsx").status_code == 404
 
 
 def test_every_download_leaves_an_audit_row(client, project):

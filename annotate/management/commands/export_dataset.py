@@ -1,4 +1,4 @@
-"""`export_dataset HASH --format F --out PATH`: write a snapshot in a format that others read."""
+"""`export_dataset HASH --format F --out PATH`: write a snapshot in a format that others read; PATH.csv as CSV."""
 
 import os
 from argparse import ArgumentParser
@@ -8,23 +8,25 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate import exports, snapshots
+from annotate.formats import WRITERS
 from annotate.management.arguments import there_are
 from annotate.models import Snapshot
 
 
 class Command(BaseCommand):
-    help = "Export a snapshot as JSON lines. The file is seen whole or not at all."
+    help = "Export a snapshot as JSON lines, or as CSV where PATH ends so. The file is seen whole or not at all."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("hash", metavar="HASH", help="of the snapshot, or its first 8 characters or more")
-        parser.add_argument("--format", choices=list(exports.FORMATS), required=True)
+        parser.add_argument("--format", choices=list(WRITERS), required=True)
         parser.add_argument("--out", type=Path, required=True, metavar="PATH")
 
     def handle(self, *args: Any, hash: str, format: str, out: Path, **options: Any) -> None:
         draft = out.with_name(f".{out.name}.partial")
         try:
-            rows = 0
-            lines = exports.export(_snapshot(hash), format)
+            ending = "csv" if out.suffix.lower() == ".csv" else "jsonl"
+            rows = -1 if ending == "csv" else 0  # the first line of CSV names the columns
+            lines = exports.export(_snapshot(hash), format, ending=ending)
             with draft.open("wb") as file:
                 for line in lines:
                     rows += 1

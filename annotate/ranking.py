@@ -46,6 +46,22 @@ def check(ranks: Mapping[A, int], answers: Collection[A] | None = None) -> Mappi
     return ranks
 
 
+def check_pairs(pairs: Any, answers: int) -> list[tuple[int, int, float]]:
+    """A row's `pairs`: (i, j, p), the places of two of its answers and the probability that the first beats the second;
+    0.5 is a tie. Raises InvalidRanking."""
+    if not isinstance(pairs, list):
+        raise InvalidRanking("pairs must be a list of [i, j, p].")
+    for pair in pairs:
+        if not isinstance(pair, list) or len(pair) != 3:
+            raise InvalidRanking(f"{pair!r} is not [i, j, p].")
+        i, j, p = pair
+        if not all(type(place) is int and 0 <= place < answers for place in (i, j)) or i == j:
+            raise InvalidRanking(f"{pair!r} does not begin with the places of two of the {answers} answers, from 0 on.")
+        if type(p) not in (int, float) or not 0 <= p <= 1:
+            raise InvalidRanking(f"{pair!r} does not end with a probability, from 0 to 1.")
+    return [(i, j, float(p)) for i, j, p in pairs]
+
+
 def to_groups(ranks: Mapping[A, int]) -> list[list[A]]:
     """Best first, ties together: 1, 2, 2, 4 is [[a], [b, c], [d]]. In a group the order of `ranks` stays."""
     return [[answer for answer in ranks if ranks[answer] == rank] for rank in sorted(set(ranks.values()))]

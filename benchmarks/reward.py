@@ -124,7 +124,7 @@ def time_rows() -> None:
     print("|---|---|---|---|---|---|---|")
     for answers, prompt, length in ((2, 150, 70), (4, 200, 150), (4, 382, 34)):
         group = random_group(answers, prompt, length)
-        ranking = [(i, j) for i in range(answers) for j in range(i + 1, answers)]
+        ranking = [(i, j, 1.0) for i in range(answers) for j in range(i + 1, answers)]
         pairs, alone, shared = (
             best_of_three(way)
             for way in (
@@ -163,16 +163,18 @@ def pack(group: Group, *, shared: bool) -> Batch:
     return next(packing.batches([group], tokens_per_row=10_000, max_tokens=10_000, shared=shared))
 
 
-def together(model: RewardModel, group: Group, ranking: list[tuple[int, int]], *, shared: bool) -> None:
+def together(model: RewardModel, group: Group, ranking: list[bradley_terry.Comparison], *, shared: bool) -> None:
     pairs = bradley_terry.pairs([ranking], elements=1)
     bradley_terry.loss(model.rewards(pack(group, shared=shared)), pairs).backward()
 
 
-def pair_by_pair(model: RewardModel, group: Group, ranking: list[tuple[int, int]]) -> None:
+def pair_by_pair(model: RewardModel, group: Group, ranking: list[bradley_terry.Comparison]) -> None:
     """Each pair a row of its own, both its texts whole, as trainers do that take pairs."""
-    for better, worse in ranking:
+    for better, worse, _ in ranking:
         pair = Group(group.prompt, [group.answers[better], group.answers[worse]])
-        loss = bradley_terry.loss(model.rewards(pack(pair, shared=False)), bradley_terry.pairs([[(0, 1)]], elements=1))
+        loss = bradley_terry.loss(
+            model.rewards(pack(pair, shared=False)), bradley_terry.pairs([[(0, 1, 1.0)]], elements=1)
+        )
         (loss / len(ranking)).backward()
 
 

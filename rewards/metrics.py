@@ -25,9 +25,12 @@ def accuracy(differences: ArrayLike) -> float:
     return float(np.mean(hits(differences)))
 
 
-def log_loss(differences: ArrayLike) -> float:
-    """The mean of -log sigmoid(difference), in nats: log 2 = 0.693 for a model that knows nothing (Bradley-Terry)."""
-    return float(np.mean(np.logaddexp(0.0, -np.asarray(differences, dtype=np.float64))))
+def log_loss(differences: ArrayLike, shares: ArrayLike = 1.0) -> float:
+    """The mean of -log sigmoid(difference), in nats: log 2 = 0.693 for a model that knows nothing (Bradley-Terry).
+
+    `shares` (N,): of people who prefer the preferred answer; the others count -log sigmoid(-difference)."""
+    gap, share = np.asarray(differences, dtype=np.float64), np.asarray(shares, dtype=np.float64)
+    return float(np.mean(share * np.logaddexp(0.0, -gap) + (1 - share) * np.logaddexp(0.0, gap)))
 
 
 def clustered_interval(

@@ -3,7 +3,7 @@
     for each epoch, in a new order:
         for each step, over `prompts_per_step` prompts with all their rankings:
             r = reward of each different answer, read once                      (packing, reward_model)
-            L = mean over rankings of mean over pairs of -log sigmoid(r_w - r_l)  (bradley_terry)
+            L = mean over rankings of mean over pairs of -log sigmoid(r_w - r_l)  (bradley_terry, where soft labels are)
             w = AdamW(w, clipped gradient of L, warm-up then cosine)             (optimiser)
     offset = mean reward of training answers, so that they average 0
 
@@ -47,15 +47,18 @@ class Update(NamedTuple):
     """What one update of the weights saw."""
 
     loss: float
-    accuracy: float
+    accuracy: float | None
+    """None where all its pairs are ties."""
     tokens: int
     cut: int
 
 
 class HeldOut(NamedTuple):
-    """The rewards' differences over held-out pairs, (N,), and the conversation that each pair comes from."""
+    """Held-out pairs with a winner: the differences of their rewards, (N,), the shares of people who prefer the winner,
+    (N,), and the conversation that each comes from."""
 
-    differences: np.ndarray[Any, np.dtype[np.float64]]
+    differences: metrics.Floats
+    shares: metrics.Floats
     roots: list[str]
 
 
@@ -175,8 +178,10 @@ def learn(fit: Fit, progress: Progress) -> None:
         progress.tokens_real += update.tokens
         progress.tokens_alone += packing.tokens_alone([one.group for one in prompts], fit.max_tokens)
         progress.texts_cut += update.cut
-        live = {"loss": update.loss, "train_accuracy": update.accuracy, "learning_rate": rate, "grad_norm": norm}
+        live = {"loss": update.loss, "learning_rate": rate, "grad_norm": norm}
         live["tokens_per_second"] = update.tokens / seconds
+        if update.accuracy is not None:
+            live["train_accuracy"] = update.accuracy
         events.step(progress.step, fit.steps, **live)
         if progress.step % fit.evaluate_every == 0 and progress.step < fit.steps:
             look(fit, progress.step)
@@ -197,10 +202,11 @@ def gradient(fit: Fit, prompts: list[RankedPrompt]) -> Update:
         part = bradley_terry.loss(rewards, pairs)
         part.backward()
         loss += part.item()
-        hits += metrics.hits(bradley_terry.differences(rewards.detach(), pairs)).sum()
+        hits += metrics.hits(bradley_terry.differences(rewards.detach(), pairs.decided)).sum()
         tokens += batch.tokens
         cut += batch.cut
-    return Update(loss, float(hits) / sum(prompt.pairs for prompt in prompts), tokens, cut)
+    decided = sum(prompt.pairs for prompt in prompts)
+    return Update(loss, float(hits) / decided if decided else None, tokens, cut)
 
 
 def prompts_of(fit: Fit, step: int) -> list[RankedPrompt]:
@@ -224,14 +230,15 @@ def look(fit: Fit, step: int) -> HeldOut:
 def evaluate(fit: Fit) -> HeldOut:
     """The held-out pairs, as the model sees them now."""
     prompts = fit.heldout.prompts
-    differences, roots = [np.empty(0)], []
+    differences, shares, roots = [np.empty(0)], [np.empty(0)], []
     for batch in fit.batches(fit.heldout.groups):
         fit.run.stop.check()
-        pairs = _pairs(batch, prompts, 1)
+        pairs = _pairs(batch, prompts, 1).decided
+        shares.append(pairs.p.numpy())
         differences.append(bradley_terry.differences(fit.model.rewards(batch).cpu(), pairs).double().numpy())
         for place in batch.groups:
             roots += [prompts[place].root] * prompts[place].pairs
-    return HeldOut(np.concatenate(differences), roots)
+    return HeldOut(np.concatenate(differences), np.concatenate(shares), roots)
 
 
 @torch.no_grad()
@@ -309,7 +316,7 @@ def _live(heldout: HeldOut) -> dict[str, float]:
         return {}
     return {
         "heldout_accuracy": metrics.accuracy(heldout.differences),
-        "heldout_log_loss": metrics.log_loss(heldout.differences),
+        "heldout_log_loss": metrics.log_loss(heldout.differences, heldout.shares),
     }
 
 
@@ -321,7 +328,7 @@ def _interval(name: str, values: metrics.Floats, roots: list[str]) -> dict[str, 
 def _pairs(batch: Batch, prompts: list[RankedPrompt], elements: int) -> bradley_terry.Pairs:
     """The pairs of a batch, by place in the batch's rewards."""
     moved = [
-        [(start + better, start + worse) for better, worse in ranking]
+        [(start + better, start + worse, p) for better, worse, p in ranking]
         for place, start in zip(batch.groups, batch.starts, strict=True)
         for ranking in prompts[place].rankings
     ]

@@ -1,13 +1,14 @@
 """Ranking rows (the public format) as what a reward model learns from: token ids, and who beats whom."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
 from annotate import ranking
 from rewards.learning import language_model
+from rewards.learning.bradley_terry import Comparison
 from rewards.learning.events import Refused
 from rewards.learning.packing import Group
 
@@ -15,13 +16,14 @@ Row = dict[str, Any]
 
 
 class RankedPrompt(NamedTuple):
-    """A prompt, its different answers, and every ranking of them by anybody, as pairs without ties."""
+    """A prompt, its different answers, and every ranking of them by anybody, as pairs. Ties are no pairs, unless the
+    row's own `pairs` hold them."""
 
     roots: list[str]
     """The conversations that it comes from: the same prompt may have been imported from several."""
     group: Group
-    rankings: list[list[tuple[int, int]]]
-    """A list a ranking: (better, worse), by place in the group's answers."""
+    rankings: list[list[Comparison]]
+    """A list a ranking: (better, worse, p), by place in the group's answers."""
 
     @property
     def root(self) -> str:
@@ -30,8 +32,8 @@ class RankedPrompt(NamedTuple):
 
     @property
     def pairs(self) -> int:
-        """How many pairs all its rankings hold."""
-        return sum(map(len, self.rankings))
+        """How many pairs of all its rankings have a winner."""
+        return sum(p != 0.5 for ranking in self.rankings for _, _, p in ranking)
 
 
 class Rankings(NamedTuple):
@@ -50,7 +52,7 @@ class Rankings(NamedTuple):
 
     @property
     def pairs(self) -> int:
-        """How many pairs all rankings hold."""
+        """How many pairs of all rankings have a winner."""
         return sum(prompt.pairs for prompt in self.prompts)
 
 
@@ -61,7 +63,7 @@ def read(rows: Iterable[tuple[str, Row]], tokenizer: PreTrainedTokenizerBase) ->
     prompts: dict[str, RankedPrompt] = {}
     only_ties = 0
     for place, row in rows:
-        messages, answers, ranks = check(row, place)
+        messages, answers, said = check(row, place)
         key = json.dumps(messages, sort_keys=True)
         if key not in prompts:
             group = Group(language_model.encode_prompt(tokenizer, messages), [])
@@ -69,7 +71,7 @@ def read(rows: Iterable[tuple[str, Row]], tokenizer: PreTrainedTokenizerBase) ->
         root = str(row.get("root") or key)
         if root not in prompts[key].roots:
             prompts[key].roots.append(root)
-        pairs = _pairs(prompts[key].group, [language_model.encode_answer(tokenizer, text) for text in answers], ranks)
+        pairs = _pairs(prompts[key].group, [language_model.encode_answer(tokenizer, text) for text in answers], said)
         if pairs:
             prompts[key].rankings.append(pairs)
         only_ties += not pairs
@@ -89,17 +91,21 @@ def unseen(rankings: Rankings, train: Rankings) -> Rankings:
     return Rankings(prompts, sum(len(prompt.rankings) for prompt in prompts), rankings.only_ties)
 
 
-def check(row: Row, place: str) -> tuple[list[dict[str, str]], list[str], list[int]]:
-    """The prompt, answers and ranks of a row. Raises Refused, which names the place and the field."""
+def check(row: Row, place: str) -> tuple[list[dict[str, str]], list[str], list[Comparison]]:
+    """The prompt, the answers and what is said of them: the row's `pairs` where it has them, else what its ranks imply,
+    without ties. Raises Refused, which names the place and the field."""
     messages = check_prompt(row, place)
     answers, ranks = check_answers(row, place), row.get("ranks")
     if not isinstance(ranks, list) or len(ranks) != len(answers):
         raise Refused(f"{place}: ranks must be a list with one rank for each of the {len(answers)} answers.")
+    field, pairs = "ranks", row.get("pairs")
     try:
-        ranking.check(dict(enumerate(ranks)))
+        ranked = ranking.check(dict(enumerate(ranks)))
+        field = "pairs"
+        said = ranking.check_pairs(pairs, len(answers)) if pairs is not None else _implied(ranked)
     except ranking.InvalidRanking as problem:
-        raise Refused(f"{place}: ranks: {problem}") from None
-    return messages, answers, ranks
+        raise Refused(f"{place}: {field}: {problem}") from None
+    return messages, answers, said
 
 
 def check_prompt(row: Row, place: str) -> list[dict[str, str]]:
@@ -126,9 +132,12 @@ def _is_message(message: object) -> bool:
     return isinstance(message, dict) and all(isinstance(message.get(key), str) for key in ("role", "content"))
 
 
-def _pairs(group: Group, answers: list[list[int]], ranks: list[int]) -> list[tuple[int, int]]:
-    """The ranking's pairs, by place in the group, which grows by the answers new to it. No answer beats itself."""
+def _implied(ranks: Mapping[int, int]) -> list[Comparison]:
+    return [(pair.chosen, pair.rejected, 1.0) for pair in ranking.comparisons(ranks) if not pair.tie]
+
+
+def _pairs(group: Group, answers: list[list[int]], said: list[Comparison]) -> list[Comparison]:
+    """The pairs by place in the group, which grows by the answers new to it. The winner first; none beats itself."""
     places = [group.add(answer) for answer in answers]
-    beaten = ranking.comparisons(dict(enumerate(ranks)))
-    pairs = [(places[pair.chosen], places[pair.rejected]) for pair in beaten if not pair.tie]
-    return [(better, worse) for better, worse in pairs if better != worse]
+    pairs = [(places[i], places[j], p) for i, j, p in said if places[i] != places[j]]
+    return [(i, j, p) if p >= 0.5 else (j, i, 1 - p) for i, j, p in pairs]

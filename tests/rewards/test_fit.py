@@ -167,6 +167,27 @@ def test_a_checkpoint_of_other_settings_is_not_resumed_from(tmp_path):
     assert weights(run) == weights(fitted(tmp_path / "fresh", learning_rate=1e-4))
 
 
+def test_the_pairs_of_a_row_are_learned_and_not_its_ranks(tmp_path):
+    rows = [
+        {**row, "answers": ["aaa", "xxx"], "ranks": [1, 2], "pairs": [[0, 1, 0.1]]} for row in jobs.planted(24, seed=1)
+    ]
+    run = fitted(tmp_path, train=rows, heldout=rows[:1], epochs=6, learning_rate=3e-3)
+    found = Scorer.load(run.partial / "model").score([([{"role": "user", "content": "q"}], ["aaa", "xxx"])])
+    assert found[0][0] < found[0][1]
+
+
+def test_halved_ties_pull_rewards_together_and_count_in_no_accuracy(tmp_path):
+    tie = {"answers": ["aaa", "xxx"], "ranks": [1, 1], "pairs": [[0, 1, 0.5]]}
+    rows = [{**row, **tie} for row in jobs.planted(24, seed=1)]
+    told = {**rows[0], "id": "told", "root": "told", "prompt": "told", "ranks": [1, 2], "pairs": [[0, 1, 1]]}
+    run = fitted(tmp_path, train=[*rows, told], epochs=6, learning_rate=3e-3)
+    figures = json.loads((run.partial / "metrics.json").read_text())
+    assert (figures["rankings"], figures["pairs"], figures["rankings_of_ties"]) == (25, 1, 0)
+    steps = [event["metrics"] for event in jobs.events(tmp_path) if "loss" in event.get("metrics", {})]
+    assert any("train_accuracy" not in step for step in steps)
+    assert steps[0]["loss"] > 0.78 and all(step["loss"] < 0.73 for step in steps[-7:]), "log 2 = 0.693 is the least"
+
+
 def test_rankings_of_ties_alone_are_refused(tmp_path):
     rows = [row | {"ranks": [1, 1, 1, 1]} for row in jobs.planted(3, seed=1)]
     with pytest.raises(Refused, match="only ties"):

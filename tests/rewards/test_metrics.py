@@ -19,6 +19,13 @@ def test_log_loss_is_what_scikit_learn_says():
     assert metrics.log_loss(differences) == pytest.approx(oracle_log_loss([1, 1, 1, 1], chances, labels=[0, 1]))
 
 
+def test_log_loss_of_divided_people_counts_both_sides():
+    differences, shares = np.array([1.5, -0.3]), np.array([0.75, 1.0])
+    chances = 1 / (1 + np.exp(-differences[[0, 0, 1]]))
+    expected = oracle_log_loss([1, 0, 1], chances, sample_weight=[0.75, 0.25, 1.0], labels=[0, 1])
+    assert metrics.log_loss(differences, shares) == pytest.approx(expected)
+
+
 def test_log_loss_of_a_huge_mistake_is_finite():
     assert metrics.log_loss([-1e4]) == pytest.approx(1e4)
 

@@ -14,7 +14,7 @@ def read(*rows):
 
 def test_a_ranking_gives_its_pairs_without_ties():
     (prompt,) = read(ROW).prompts
-    assert sorted(prompt.rankings[0]) == [(1, 0), (1, 2)]
+    assert sorted(prompt.rankings[0]) == [(1, 0, 1), (1, 2, 1)]
 
 
 def test_rankings_of_a_prompt_by_several_labelers_share_its_answers():
@@ -22,7 +22,7 @@ def test_rankings_of_a_prompt_by_several_labelers_share_its_answers():
     found = read(ROW, other)
     (prompt,) = found.prompts
     assert len(prompt.group.answers) == 4
-    assert prompt.rankings[1] == [(2, 3)]
+    assert prompt.rankings[1] == [(2, 3, 1)]
     assert (found.rankings, found.pairs) == (2, 3)
 
 
@@ -33,8 +33,21 @@ def test_a_ranking_of_ties_is_counted_and_left_out():
 
 def test_an_answer_is_not_compared_with_itself():
     (prompt,) = read(ROW | {"answers": ["a", "a", "b"], "ranks": [1, 2, 3]}).prompts
-    assert prompt.rankings == [[(0, 1), (0, 1)]]
+    assert prompt.rankings == [[(0, 1, 1), (0, 1, 1)]]
     assert read(ROW | {"answers": ["a", "a"], "ranks": [1, 2]}).only_ties == 1
+
+
+def test_pairs_of_a_row_replace_those_of_its_ranks():
+    found = read(ROW | {"pairs": [[0, 1, 0.25], [1, 2, 0.5], [2, 0, 1]]})
+    (prompt,) = found.prompts
+    assert prompt.rankings == [[(1, 0, 0.75), (1, 2, 0.5), (2, 0, 1)]]
+    assert (prompt.pairs, found.pairs) == (2, 2), "a tie has no winner"
+    assert read(ROW | {"pairs": []}).only_ties == 1, "everything was left out of it"
+
+
+def test_a_ranking_of_halved_ties_alone_says_that_they_are_equal():
+    (prompt,) = read(ROW | {"answers": ["a", "b"], "ranks": [1, 1], "pairs": [[0, 1, 0.5]]}).prompts
+    assert prompt.rankings == [[(0, 1, 0.5)]] and prompt.pairs == 0
 
 
 def test_a_row_without_a_root_is_a_conversation_of_its_own():
@@ -74,6 +87,11 @@ def test_the_same_text_under_another_root_is_not_unseen():
         ({"ranks": [1, 2]}, "line 1: ranks must be a list with one rank for each of the 3 answers"),
         ({"ranks": [1, 2, "3"]}, "line 1: ranks: A rank is a whole number"),
         ({"ranks": [1, 3, 3]}, "line 1: ranks: Rank 3 does not fit"),
+        ({"pairs": {}}, "line 1: pairs: pairs must be a list"),
+        ({"pairs": [[0, 1]]}, r"line 1: pairs: \[0, 1\] is not \[i, j, p\]"),
+        ({"pairs": [[0, 3, 1]]}, "line 1: pairs: .* places of two of the 3 answers"),
+        ({"pairs": [[1, 1, 1]]}, "line 1: pairs: .* places of two of the 3 answers"),
+        ({"pairs": [[0, 1, 1.5]]}, "line 1: pairs: .* a probability"),
         ({"answers": ["a"], "ranks": [1]}, "line 1: ranks: Order at least two answers"),
     ],
 )

@@ -100,7 +100,7 @@ def test_a_text_is_cut_to_the_positions_that_the_model_has(tmp_path):
 
 
 def test_shared_rows_give_the_gradient_of_answers_alone(model):
-    ranking = [(0, 1), (0, 2), (1, 2), (3, 4), (6, 5)]
+    ranking = [(0, 1, 1), (0, 2, 1), (1, 2, 1), (3, 4, 1), (6, 5, 1)]
     gradients = []
     for shared in (True, False):
         model.zero_grad()

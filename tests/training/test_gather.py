@@ -216,6 +216,16 @@ def test_a_snapshot_is_split_by_conversation_and_every_row_is_there_once() -> No
     assert spec(folder)["base"] == str(tiny_model()) and spec(folder)["seed"] == 3
 
 
+def test_soft_labels_of_a_snapshot_reach_the_runner() -> None:
+    project = factories.make_project()
+    for _ in range(4):
+        factories.make_ranking(factories.make_task(project), ranks=(1, 2, 2))
+    snapshot = snapshots.freeze(project=project, spec=snapshots.SnapshotSpec(ties="half"))
+    folder = prepared(launch_reward(project, snapshot))
+    rows = inputs(folder, "train.jsonl") + inputs(folder, "heldout.jsonl")
+    assert [row["pairs"] for row in rows] == [[[0, 1, 1], [0, 2, 1], [1, 2, 0.5]]] * 4
+
+
 def test_the_runner_is_told_the_snapshot_and_the_code_that_its_inputs_came_from() -> None:
     project = factories.make_project()
     snapshot = make_snapshot(project, prompts=12)

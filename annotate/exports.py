@@ -66,6 +66,8 @@ def _from_snapshot(snapshot: Snapshot, wanted: Writer) -> Iterable[Row]:
 def _from_project(project: Project, wanted: Writer, purpose: str) -> Iterator[Row]:
     if purpose == Purpose.TRAINING and project.purpose == Project.Purpose.EVALUATION:
         raise ExportRefused(f"{project} is for evaluation: its rankings can be exported for testing, not for training.")
+    if problem := snapshots.leaks(project, wanted.kind, purpose):
+        raise ExportRefused(problem)
 
     def rows() -> Iterator[Row]:
         with snapshots.one_moment():

@@ -4,7 +4,7 @@ What is asked for is a SnapshotSpec; selection.py makes querysets of it, freezin
 
 from annotate.snapshots.comparing import Difference, compare
 from annotate.snapshots.files import SnapshotDamaged, SnapshotRefused, path_of, read, verify
-from annotate.snapshots.freezing import NoSuchSnapshot, SnapshotInUse, delete, find, freeze, rows_of
+from annotate.snapshots.freezing import NoSuchSnapshot, SnapshotInUse, delete, find, freeze, leaks, rows_of
 from annotate.snapshots.markdown import readme
 from annotate.snapshots.previews import Preview, one_moment, preview
 from annotate.snapshots.spec import InvalidSnapshotSpec, SnapshotSpec
@@ -24,6 +24,7 @@ __all__ = [
     "delete",
     "find",
     "freeze",
+    "leaks",
     "one_moment",
     "path_of",
     "preview",

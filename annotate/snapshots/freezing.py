@@ -59,7 +59,12 @@ def freeze(
 
 def rows_of(project: Project, kind: str, purpose: str) -> Iterator[Row]:
     """The rows as they stand now, in the order of a snapshot's file."""
-    return rows.rows_of(Selection(project, SnapshotSpec(kind=str(kind), purpose=str(purpose))))
+    return rows.rows_of(_plain(project, kind, purpose))
+
+
+def leaks(project: Project, kind: str, purpose: str) -> str:
+    """Why these rows must not leave for this, as a freezing would say it, or empty."""
+    return previews.leaks(_plain(project, kind, purpose)) if purpose == Snapshot.Purpose.TRAINING else ""
 
 
 def find(sha256: str, *, project: Project | None = None, purpose: str = "") -> Snapshot:
@@ -91,6 +96,10 @@ def delete(snapshot: Snapshot, *, user: User | None = None) -> None:
         raise SnapshotInUse(
             f"{name} cannot be deleted: {', '.join(users[:USES_NAMED])}{more} would lose where it comes from."
         ) from problem
+
+
+def _plain(project: Project, kind: str, purpose: str) -> Selection:
+    return Selection(project, SnapshotSpec(kind=str(kind), purpose=str(purpose)))
 
 
 def _store(selection: Selection, draft: Draft, card: dict[str, Any], user: User | None) -> Snapshot:

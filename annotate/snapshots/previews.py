@@ -105,7 +105,7 @@ def refusal_of(selection: Selection, counted: list[tuple[str, int]]) -> str:
     if not counted[-1][1]:
         return _nothing(selection, counted)
     if spec.purpose == "training":
-        return _leaks(selection)
+        return leaks(selection)
     return ""
 
 
@@ -120,7 +120,8 @@ def _nothing(selection: Selection, counted: list[tuple[str, int]]) -> str:
     return f"Nothing is left to freeze: of {there:,} {kind}, these are left out: {reasons}."
 
 
-def _leaks(selection: Selection) -> str:
+def leaks(selection: Selection) -> str:
+    """Why training on these rows would spoil a test, or empty."""
     found = selection.leaking(selection.rows)
     ids = list(found.values_list("external_id", flat=True)[: IDS_NAMED + 1])
     if not ids:
@@ -129,7 +130,7 @@ def _leaks(selection: Selection) -> str:
     named = ", ".join(ids[:IDS_NAMED]) + (f" and {more:,} more" if more else "")
     return (
         f"What these prompts ask first is also asked in a test split, under another conversation: {named}. Training on "
-        "them would leak the test. Leave out leaks, or give both the same root when you import them."
+        "them would leak the test. Freeze with “Leave out leaks”, or give both the same root when you import them."
     )
 
 

@@ -7,14 +7,15 @@ from functools import cached_property
 from typing import Any
 
 from django.db.models import BooleanField, F, Func, Max, Min, QuerySet, TextField, Value, Window
-from django.db.models.functions import MD5, Cast, Concat, Lower, RowNumber, Trim
+from django.db.models.functions import MD5, Cast, Concat, RowNumber
 
 from annotate.models import Answer, AnswerBatch, Project, Prompt, Ranking, TaskAnswer
-from annotate.snapshots import splitting
+from annotate.snapshots import questions, splitting
 from annotate.snapshots.spec import SnapshotSpec
 
 Rows = QuerySet[Any]
 Step = tuple[str, Callable[[Rows], Rows]]
+CHUNK = 500
 
 
 @dataclass(frozen=True)
@@ -58,18 +59,12 @@ class Selection:
     def leaking(self, rows: Rows) -> QuerySet[Prompt]:
         """The prompts of these rows whose first question a test prompt of another conversation asks too."""
         tests = self.project.prompts.exclude(split=Prompt.Split.TRAIN)
-        asked = set(tests.annotate(_asked=first_question()).values_list("_asked", flat=True))
+        asked = {question for _, question in _asked(tests)}
         if not asked:
             return Prompt.objects.none()
-        # Met here: the planner would compare every prompt with every test, and make both texts anew each time.
         here = rows.order_by().values(f"{self.prompt}pk")
-        questions = (
-            self.project.prompts.filter(split=Prompt.Split.TRAIN, pk__in=here)
-            .annotate(_asked=first_question())
-            .values_list("pk", "_asked")
-        )
-        found = [pk for pk, question in questions.iterator(chunk_size=5000) if question in asked]
-        return Prompt.objects.filter(pk__in=found).order_by("pk")
+        there = _asked(self.project.prompts.filter(split=Prompt.Split.TRAIN, pk__in=here))
+        return Prompt.objects.filter(pk__in=[pk for pk, question in there if question in asked]).order_by("pk")
 
     def _all(self) -> Rows:
         if self.spec.kind == "rankings":
@@ -158,14 +153,10 @@ class _FirstQuestion(Func):
     output_field = TextField()
 
 
-class _OneSpace(Func):
-    template = "regexp_replace(%(expressions)s, '\\s+', ' ', 'g')"
-    output_field = TextField()
-
-
-def first_question() -> Func:
-    """What a prompt asks first, whatever its white space and capitals: its hash."""
-    return MD5(Lower(Trim(_OneSpace(_FirstQuestion("messages")))))
+def _asked(prompts: QuerySet[Prompt]) -> Iterator[tuple[int, bytes]]:
+    """Each prompt and what it asks first. Met here: the database folds neither letters nor spaces as Unicode does."""
+    found = prompts.order_by().values_list("pk", _FirstQuestion("messages"))
+    return ((pk, questions.key(question)) for pk, question in found.iterator(chunk_size=CHUNK))
 
 
 def _start_of(day: date) -> datetime:

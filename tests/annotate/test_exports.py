@@ -122,6 +122,16 @@ def test_test_prompts_are_not_exported_for_training(project):
     assert len(exported(project, "ranking", purpose="testing")) == 1
 
 
+@pytest.mark.parametrize("format", ["preference", "prompt"])
+def test_what_would_leak_a_test_is_not_exported_for_training(project, format):
+    make_ranking(make_task(answers=make_answers(make_prompt(project, "Why\u00a0rice?", external_id="leak"))))
+    make_prompt(project, "why rice?", split="id_test")
+    with pytest.raises(exports.ExportRefused, match="another conversation: leak. Training on them would leak"):
+        exports.export(project, format)
+    assert exported(project, format, purpose="testing")
+    assert AuditEvent.objects.filter(action="export").count() == 1
+
+
 def test_no_name_of_a_person_is_exported(project):
     labeler = make_labeler(project, make_user("mia.secret", email="mia@secret.example"))
     make_ranking(make_task(project), labeler=labeler)

@@ -206,6 +206,21 @@ def test_a_question_that_a_test_prompt_asks_under_another_root_stops_the_freezin
     assert ids(project, purpose="testing") == ["leak", "fine"]
 
 
+@pytest.mark.parametrize(
+    "text", ["What is\u00a0rice?", "\u2003what\u3000is  RICE\uff1f\n", "\uff37hat is ri\uff43e?", "WHAT IS RICE?"]
+)
+def test_a_leak_is_one_however_its_question_is_written(project, text):
+    ranked(project, text=text, external_id="leak")
+    make_prompt(project, text="What is rice?", split="id_test")
+    assert "leak" in snapshots.preview(project, SnapshotSpec()).refusal
+
+
+def test_capitals_that_only_folding_knows_are_the_same(project):
+    ranked(project, text="Wo liegt die STRASSE?", external_id="leak")
+    make_prompt(project, text="Wo liegt die Straße?", split="id_test")
+    assert "leak" in snapshots.preview(project, SnapshotSpec()).refusal
+
+
 def test_only_the_first_question_counts_and_not_what_the_system_says(project):
     system, user = {"role": "system", "content": "Be kind."}, {"role": "user", "content": "Why?"}
     ranked(project, messages=[system, user], external_id="a")

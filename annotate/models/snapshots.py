@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import MD5, Cast
 from django.utils.timezone import now
 
 from annotate.models.people import User
@@ -11,7 +12,8 @@ from annotate.models.projects import Project
 
 
 class Snapshot(models.Model):
-    """An immutable file named by the hash of its content: PLACKETT_HOME/snapshots/<sha256>.jsonl."""
+    """An immutable file named by the hash of its content: PLACKETT_HOME/snapshots/<sha256>.jsonl. Where different
+    settings choose the same content, each has a row, with its own card, of one file."""
 
     class Kind(models.TextChoices):
         RANKINGS = "rankings", "Rankings"
@@ -37,7 +39,14 @@ class Snapshot(models.Model):
     class Meta:
         ordering: ClassVar[list[str]] = ["-id"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["project", "kind", "purpose", "sha256"], name="one_snapshot_per_content"),
+            models.UniqueConstraint(
+                "project",
+                "kind",
+                "purpose",
+                "sha256",
+                MD5(Cast("settings", models.TextField())),
+                name="one_snapshot_per_content_and_settings",
+            ),
             models.CheckConstraint(
                 name="snapshot_kind_is_known", condition=Q(kind__in=["rankings", "demonstrations", "prompts"])
             ),

@@ -40,8 +40,8 @@ def freeze(
 ) -> Snapshot:
     """Write what the spec chooses of what stands now, and return its row; `kind` and `purpose` are for a plain one.
 
-    The same content gives the same hash and the same row. For training, rankings of test prompts are left out, and of
-    every prompt that shares a conversation with one. Raises SnapshotRefused."""
+    The same content gives the same hash, and by the same settings the same row. For training, rankings of test prompts
+    are left out, and of every prompt that shares a conversation with one. Raises SnapshotRefused."""
     spec = spec or SnapshotSpec(kind=str(kind), purpose=str(purpose))
     selection, tally = Selection(project, spec), Tally(spec.kind)
     with ExitStack() as drafts:
@@ -114,10 +114,10 @@ def _store(selection: Selection, draft: Draft, card: dict[str, Any], user: User 
             kind=spec.kind,
             purpose=spec.purpose,
             sha256=draft.sha256,
+            settings=spec.to_json(),
             defaults={
                 "size_bytes": draft.size_bytes,
                 "counts": {**card["counts"], "left_out": left_out},
-                "settings": spec.to_json(),
                 "card": card,
                 "guidelines_versions": versions,
                 "created_by": user,

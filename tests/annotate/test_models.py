@@ -231,11 +231,12 @@ def test_the_last_version_of_the_guidelines_is_in_force():
     assert project.current_guidelines().text == "text 3"
 
 
-def test_a_snapshot_is_one_row_a_content():
+def test_a_snapshot_is_one_row_a_content_and_settings():
     snapshot = Snapshot.objects.create(project=make_project(), sha256="0" * 64, size_bytes=1)
-    with refused("one_snapshot_per_content"):
+    with refused("one_snapshot_per_content_and_settings"):
         copy(snapshot)
     copy(snapshot, purpose="testing")
+    copy(snapshot, settings={"seed": 3})
 
 
 def test_an_unknown_scope_gives_no_token():

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from annotate import assignment, imports, snapshots
 from annotate.models import AuditEvent, Ranking, Snapshot
+from annotate.snapshots import SnapshotSpec
 from tests.factories import (
     make_answers,
     make_assignment,
@@ -79,6 +80,19 @@ def test_the_same_content_is_the_same_snapshot(project):
     ranked(project)
     snapshots.freeze(project=project)
     assert Snapshot.objects.count() == 2 and AuditEvent.objects.filter(action="snapshot.freeze").count() == 2
+
+
+def test_the_same_content_by_other_settings_has_a_card_of_its_own(project, home):
+    ranked(project)
+    plain = snapshots.freeze(project=project)
+    flagged = ranked(project)
+    Ranking.objects.filter(pk=flagged.pk).update(flags=["doubted"])
+    without = snapshots.freeze(project=project, spec=SnapshotSpec(leave_out_flagged=True))
+    assert without.sha256 == plain.sha256 and without != plain
+    assert (plain.card["left_out"], [one["why"] for one in without.card["left_out"]]) == ([], ["flagged"])
+    assert snapshots.freeze(project=project, spec=SnapshotSpec(leave_out_flagged=True)) == without
+    snapshots.delete(plain)
+    assert list(snapshots.read(without)), "the file stays for the other one"
 
 
 def test_the_counts_are_right(project):

@@ -93,6 +93,15 @@ def check_trains(project: Project) -> None:
         raise Refused(f"{project} is an evaluation project: {TESTS_ONLY}")
 
 
+def hold_snapshot(inputs: Inputs) -> None:
+    """What a job reads must be there, and stays until this transaction has queued the job: a deleting waits for it.
+
+    Raises Refused."""
+    pk = inputs.get("snapshot")
+    if pk is not None and _held_snapshots().filter(pk=pk).first() is None:
+        raise Refused("The snapshot that this job reads was deleted meanwhile: launch a new one on another snapshot.")
+
+
 def checked_fit(project: Project, inputs: Inputs, *, rankings: str, prompts: int, preferences: int) -> Inputs:
     """What a fit works on beside its snapshot: all that can be known before one is frozen. Raises Refused."""
     policy = _find(Policy.objects.all(), inputs.get("policy"), "policy")
@@ -141,7 +150,7 @@ def _best_of_n(project: Project, user: User | None, inputs: Inputs) -> Inputs:
 
 
 def _reward(project: Project, user: User | None, inputs: Inputs) -> Inputs:
-    snapshot = _find(Snapshot.objects.filter(project=project), inputs.get("snapshot"), "snapshot")
+    snapshot = _find(_held_snapshots().filter(project=project), inputs.get("snapshot"), "snapshot")
     check_for_training(snapshot)
     counts = snapshot.counts
     told = counts["comparisons"] - counts["ties"]
@@ -157,6 +166,11 @@ def _score(project: Project, user: User | None, inputs: Inputs) -> Inputs:
     if not batch.answers.exists():
         raise Refused(f"{batch} has no answers yet: wait for them.")
     return {**reward_model, "batch": batch.pk}
+
+
+def _held_snapshots() -> QuerySet[Snapshot]:
+    """Locked as a foreign key would: a job names its snapshot by its id alone."""
+    return Snapshot.objects.select_for_update(no_key=True)
 
 
 def _answer_row(row: Any) -> Inputs:

@@ -12,6 +12,8 @@ from training.models import Job
 
 @receiver(pre_delete, sender=Snapshot, dispatch_uid="jobs_keep_their_snapshot")
 def keep_snapshot(instance: Snapshot, **_: Any) -> None:
+    # Whoever queues a job locks its snapshot first: a job that is not seen here will not find it.
+    Snapshot.objects.select_for_update().filter(pk=instance.pk).first()
     waiting = Job.objects.filter(state__in=[Job.State.QUEUED, Job.State.RUNNING], inputs__snapshot=instance.pk)
     found: set[Model] = set(waiting)
     if found:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from annotate.models import AuditEvent, Project, User
 from rewards.specs import InvalidSpec
-from training.checks import Refused, check_desk, checked_inputs, full_settings
+from training.checks import Refused, check_desk, checked_inputs, full_settings, hold_snapshot
 from training.doorbell import ring, ring_for
 from training.models import Device, Job, Worker
 from training.specs import KINDS
@@ -226,6 +226,7 @@ def retry(job: Job, user: User | None, *, from_checkpoint: bool) -> Job:
     job = Job.objects.select_for_update(no_key=True).get(pk=job.pk)
     if job.state not in (Job.State.FAILED, Job.State.CANCELLED):
         raise Refused(f"{job} is {job.get_state_display().lower()}: only a failed or cancelled job is tried again.")
+    hold_snapshot(job.inputs)
     if not from_checkpoint:
         again = {"kind": job.kind, "project": job.project, "settings": job.spec, "inputs": job.inputs}
         return launch(user=user, priority=job.priority, **again)

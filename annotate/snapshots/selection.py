@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.db.models import BooleanField, F, Func, Max, Min, QuerySet, TextField, Value, Window
+from django.db.models import BooleanField, F, Func, QuerySet, TextField, Value, Window
 from django.db.models.functions import MD5, Cast, Concat, RowNumber
 
 from annotate.models import Answer, AnswerBatch, Project, Prompt, Ranking, TaskAnswer
@@ -127,11 +127,10 @@ class Selection:
         """The draws of splitting.py, in SQL. Raises TooFewConversations."""
         spec = self.spec
         drawn = rows.annotate(_draw=_Draw(Concat(Value(f"{spec.seed}:"), f"{self.prompt}root")))
-        ends = drawn.order_by().aggregate(least=Min("_draw"), most=Max("_draw"))
-        if ends["least"] is None:
+        draws = {int(found, 16) for found in drawn.order_by().values_list("_draw", flat=True).distinct()}
+        if not draws:
             return rows
-        least, most = (int(ends[name], 16) for name in ("least", "most"))
-        below = f"{splitting.threshold(least, most, spec.heldout_share):016x}"
+        below = f"{splitting.threshold(draws, spec.heldout_share):016x}"
         side = {"_draw__lt": below} if spec.part == "heldout" else {"_draw__gte": below}
         return drawn.filter(**side)
 

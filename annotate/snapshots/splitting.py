@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from annotate.formats.rows import Row
 
@@ -19,22 +19,21 @@ def split(rows: Iterable[Row], *, seed: int, heldout_share: float) -> tuple[list
     there, unless a side would be empty. Raises TooFewConversations."""
     rows = list(rows)
     draws = {root: draw(seed, root) for root in dict.fromkeys(row["root"] for row in rows)}
-    below = threshold(min(draws.values(), default=0), max(draws.values(), default=0), heldout_share)
+    below = threshold(set(draws.values()), heldout_share)
     heldout = {root for root in draws if draws[root] < below}
     return [row for row in rows if row["root"] not in heldout], [row for row in rows if row["root"] in heldout]
 
 
-def threshold(least: int, most: int, heldout_share: float) -> int:
-    """Roots whose draw lies below it are held out: the share, moved where a side would be empty.
-
-    Takes the least and the greatest draw of all roots. Raises TooFewConversations."""
+def threshold(draws: Set[int], heldout_share: float) -> int:
+    """Of the draws of all roots: those that lie below it are held out, the share, moved where a side would be empty.
+    This alone decides how a cut falls. Raises TooFewConversations."""
     if not 0 < heldout_share < 1:
         raise ValueError(f"heldout_share={heldout_share}: it is a share between 0 and 1.")
-    if least == most:
+    if len(draws) < 2:
         raise TooFewConversations(
             "All rankings are of one conversation, so nothing can be held out to test on. Rank answers of more prompts."
         )
-    return min(max(math.ceil(heldout_share * RANGE), least + 1), most)
+    return min(max(math.ceil(heldout_share * RANGE), min(draws) + 1), max(draws))
 
 
 def draw(seed: int, root: str) -> int:

@@ -8,7 +8,7 @@ from annotate.snapshots.freezing import NoSuchSnapshot, SnapshotInUse, delete, f
 from annotate.snapshots.markdown import readme
 from annotate.snapshots.previews import Preview, one_moment, preview
 from annotate.snapshots.spec import InvalidSnapshotSpec, SnapshotSpec
-from annotate.snapshots.splitting import TooFewConversations, split
+from annotate.snapshots.splitting import TooFewConversations, heldout_size, split
 
 __all__ = [
     "Difference",
@@ -24,6 +24,7 @@ __all__ = [
     "delete",
     "find",
     "freeze",
+    "heldout_size",
     "leaks",
     "one_moment",
     "path_of",

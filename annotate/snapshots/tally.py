@@ -38,6 +38,9 @@ class Tally:
     longer_wins: int = 0
     longer_loses: int = 0
     prompts: set[str] = field(default_factory=set)
+    roots: set[str] = field(default_factory=set)
+    decided: set[str] = field(default_factory=set)
+    """Prompts of which some answer was held better than another."""
     labelers: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     guidelines: Counter[int | None] = field(default_factory=Counter)
@@ -59,6 +62,7 @@ class Tally:
         counted = {self.kind: self.rows, "prompts": len(self.prompts)}
         if self.kind == "rankings":
             counted |= {"comparisons": self.comparisons, "ties": self.ties, "labelers": len(self.labelers)}
+            counted |= {"conversations": len(self.roots), "decided": len(self.decided)}
         return counted
 
     @property
@@ -85,6 +89,7 @@ class Tally:
         )
 
     def _add_ranking(self, row: Row) -> None:
+        self.roots.add(row["root"])
         self.labelers.update(row.get("labelers") or [row["labeler"]])
         self.sources.update(row["sources"])
         self.guidelines[row["guidelines_version"]] += 1
@@ -94,6 +99,7 @@ class Tally:
             if p == 0.5:
                 self.ties += 1
             else:
+                self.decided.add(row["id"])
                 self.add_lengths(*((lengths[i], lengths[j]) if p > 0.5 else (lengths[j], lengths[i])))
 
     def add_lengths(self, chosen: int, rejected: int) -> None:

@@ -52,6 +52,11 @@ class Update(NamedTuple):
     tokens: int
     cut: int
 
+    @property
+    def told(self) -> dict[str, float]:
+        accuracy = {} if self.accuracy is None else {"train_accuracy": self.accuracy}
+        return {"loss": self.loss, **accuracy}
+
 
 class HeldOut(NamedTuple):
     """Held-out pairs with a winner: the differences of their rewards, (N,), the shares of people who prefer the winner,
@@ -178,11 +183,8 @@ def learn(fit: Fit, progress: Progress) -> None:
         progress.tokens_real += update.tokens
         progress.tokens_alone += packing.tokens_alone([one.group for one in prompts], fit.max_tokens)
         progress.texts_cut += update.cut
-        live = {"loss": update.loss, "learning_rate": rate, "grad_norm": norm}
-        live["tokens_per_second"] = update.tokens / seconds
-        if update.accuracy is not None:
-            live["train_accuracy"] = update.accuracy
-        events.step(progress.step, fit.steps, **live)
+        live = {"learning_rate": rate, "grad_norm": norm, "tokens_per_second": update.tokens / seconds}
+        events.step(progress.step, fit.steps, **update.told, **live)
         if progress.step % fit.evaluate_every == 0 and progress.step < fit.steps:
             look(fit, progress.step)
         if progress.step % spec.checkpoint_every == 0 or progress.step == fit.steps:

@@ -148,7 +148,9 @@ def test_the_preview_counts_what_is_frozen(project, ties):
     ranked(project, split="id_test")
     spec = SnapshotSpec(ties=ties)
     shown, snapshot = snapshots.preview(project, spec), snapshots.freeze(project=project, spec=spec)
-    assert shown.counts == snapshot.card["counts"] and shown.refusal == ""
+    counts = snapshot.card["counts"]
+    assert shown.counts == {name: counts[name] for name in shown.counts} and shown.refusal == ""
+    assert {"rankings", "prompts", "comparisons", "ties", "labelers"} <= set(shown.counts)
     assert [one._asdict() for one in shown.left_out] == snapshot.card["left_out"]
     assert shown.left_out[0] == (1, "of test prompts, or of conversations that hold one")
 

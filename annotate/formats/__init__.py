@@ -112,29 +112,29 @@ WRITERS = {
         {"prompt": "messages", **_CONVERSATIONS, **_VERDICT},
     ),
     "preference_implicit": Writer(
-        "Preferences as two conversations, for TRL", "rankings", trl.implicit_rows, {**_CONVERSATIONS, **_VERDICT}
+        "Two conversations: preferences, for TRL", "rankings", trl.implicit_rows, {**_CONVERSATIONS, **_VERDICT}
     ),
     "preference_text": Writer(
-        "Preferences as plain text, for TRL",
+        "Plain text: preferences, for TRL",
         "rankings",
         trl.text_rows,
         {"prompt": "text", "chosen": "text", "rejected": "text", **_VERDICT},
     ),
     "unpaired": Writer(
-        "Answers with a yes or no, for KTO",
+        "Yes or no: answers one by one, for KTO",
         "rankings",
         trl.unpaired_rows,
         {"prompt": "messages", "completion": "messages", "label": "boolean"},
     ),
     "hh_rlhf": Writer("HH-RLHF: two dialogues", "rankings", hh_rlhf.rows, {"chosen": "text", "rejected": "text"}),
     "rewardbench": Writer(
-        "RewardBench",
+        "RewardBench: prompt, chosen, rejected",
         "rankings",
         rewardbench.rows,
         dict.fromkeys(("prompt", "chosen", "chosen_model", "rejected", "rejected_model", "subset", "id"), "text"),
     ),
     "answers": Writer(
-        "A line an answer, for spreadsheets",
+        "Spreadsheet: a line an answer",
         "rankings",
         spreadsheet.answer_rows,
         {
@@ -153,7 +153,7 @@ WRITERS = {
         "Demonstrations: conversations", "demonstrations", as_they_are, {"messages": "messages", **_PROMPT}
     ),
     "prompt_completion": Writer(
-        "Demonstrations: prompt and completion, for TRL",
+        "Prompt and completion: demonstrations, for TRL",
         "demonstrations",
         trl.completion_rows,
         {"prompt": "messages", "completion": "messages", **_PROMPT},

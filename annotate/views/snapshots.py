@@ -1,11 +1,13 @@
 """Snapshots: the list, the form that freezes, one, two compared, deleting; and files for others."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate import charts, exports, overview
@@ -30,7 +32,7 @@ def snapshots(request: ProjectRequest, slug: str) -> HttpResponse:
         "project": request.project,
         "page": keyset_page(request.project.snapshots.select_related("created_by"), request),
         "standing": overview.what_stands(request.project),
-        "formats": _formats(WRITERS),
+        "formats": _formats(WRITERS, lambda format: reverse("export", args=[slug, format])),
         "purpose": _purpose_of(request.project),
     }
     return render(request, "annotate/snapshots.html", context)
@@ -65,7 +67,9 @@ def snapshot(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
         "project": request.project,
         "snapshot": found,
         "card": card,
-        "formats": _formats(exports.of_kind(found.kind)),
+        "formats": _formats(
+            exports.of_kind(found.kind), lambda format: reverse("snapshot_download", args=[slug, pk, format])
+        ),
         "settings": told(found.settings),
         "labelers": charts.lanes(labelers, others="others"),
         "lengths": charts.two_histograms(bins, columns=("Characters", "Chosen", "Rejected")),
@@ -192,7 +196,7 @@ def _purpose_of(project: Project) -> str:
     return Snapshot.Purpose.TESTING.value if is_for_testing else Snapshot.Purpose.TRAINING.value
 
 
-def _formats(known: dict[str, Writer]) -> list[tuple[str, str, str]]:
-    """(name, title, what it is)."""
+def _formats(known: dict[str, Writer], address: Callable[[str], str]) -> list[tuple[str, str, str]]:
+    """(address, title, what it is)."""
     parted = {name: wanted.label.partition(": ") for name, wanted in known.items()}
-    return [(name, title, text) for name, (title, _, text) in parted.items()]
+    return [(address(name), title, text) for name, (title, _, text) in parted.items()]

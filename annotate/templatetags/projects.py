@@ -5,6 +5,7 @@ from typing import Any
 from django import template
 from django.urls import NoReverseMatch, reverse
 
+from annotate.freeze_form import told
 from annotate.models import Membership, Project, Snapshot
 from annotate.roles import at_least, role_in
 from annotate.snapshots.markdown import COEFFICIENTS
@@ -75,6 +76,9 @@ def agreement_rows(card: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """(title, what was measured) of a snapshot's card."""
     found = card["agreement"]
     return [(title, found[name]) for name, title in COEFFICIENTS.items() if name in found]
+
+
+register.filter(told)
 
 
 @register.filter

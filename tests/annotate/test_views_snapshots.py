@@ -200,6 +200,13 @@ def test_what_was_chosen_is_frozen_and_told_on_the_page(client, project):
     assert "<dt>Ties</dt>" in page and "Drop them" in page
 
 
+def test_the_list_tells_snapshots_of_one_content_apart(client, project):
+    rank(project)
+    for spec in (snapshots.SnapshotSpec(), snapshots.SnapshotSpec(leave_out_flagged=True)):
+        snapshots.freeze(project=project, spec=spec)
+    assert client.get(url("snapshots")).content.decode().count("Leave out what is flagged: yes") == 1
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [("split", "id_test"), ("heldout_share", "2"), ("most_per_labeler", "0"), ("seed", "x"), ("created_from", "soon"),

@@ -1,5 +1,6 @@
-"""Files of rows, a line at a time: JSON lines or CSV, plain or gzipped. No file, however made, fills the memory."""
+"""Files of rows, one at a time: JSON lines, one JSON list, or CSV, plain or gzipped. No file fills the memory."""
 
+import codecs
 import csv
 import gzip
 import hashlib
@@ -7,7 +8,10 @@ import io
 import json
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any, NamedTuple
+
+import ijson
 
 MOST_BYTES = 4 * 1024**3
 """Unpacked. A gzip bomb of a few megabytes would unpack to far more."""
@@ -15,11 +19,17 @@ MOST_ROWS = 2_000_000
 LONGEST_ROW = 8 * 1024**2
 """In bytes: a line of JSON, or all the lines of a CSV row, whose quoted cells may go on over any number of them."""
 
+READ_AT_ONCE = 64 * 1024
+
 csv.field_size_limit(LONGEST_ROW)
 
 
 class Unreadable(ValueError):
-    """The file, or a line of it, is not what its name says."""
+    """The file, or a line of it, is not what its name says. `text` is the line, where only that is wrong."""
+
+    def __init__(self, problem: str, text: str = "") -> None:
+        super().__init__(problem)
+        self.text = text
 
 
 class Row(NamedTuple):
@@ -30,47 +40,78 @@ class Row(NamedTuple):
 
 
 class RowFile:
-    """The rows of a binary stream, with the numbers of their lines. Iterate once; then `sha256` is the content's."""
+    """The rows of a binary stream, with the numbers of their lines. Iterate once.
 
-    def __init__(self, stream: IO[bytes], name: str, *, most_bytes: int = MOST_BYTES) -> None:
-        self._digest = hashlib.sha256()
-        self._most_bytes, self._read, self._of_row = most_bytes, 0, 0
-        self._stream = _unpacked(stream)
+    With `past_problems` a row that cannot be read comes as the Unreadable that says why, and the next ones follow."""
+
+    def __init__(
+        self, stream: IO[bytes], name: str, *, most_bytes: int = MOST_BYTES, past_problems: bool = False
+    ) -> None:
+        self._most_bytes, self._past_problems = most_bytes, past_problems
+        self._stream, self._read, self._of_row = stream, 0, 0
         self._is_csv = name.lower().removesuffix(".gz").endswith(".csv")
         self.line = 0
-
-    @property
-    def sha256(self) -> str:
-        """Of all that was read, unpacked."""
-        return self._digest.hexdigest()
+        self.unit = "Line"
+        """What `line` counts: the rows of a list that is all one line are counted instead."""
 
     def __iter__(self) -> Iterator[Row]:
-        rows = self._csv_rows() if self._is_csv else self._json_rows()
-        for count, row in enumerate(rows, 1):
-            if count > MOST_ROWS:
-                raise Unreadable(f"there are more than {MOST_ROWS:,} rows: import them in several files")
-            yield row
+        with _damage_told():
+            self._stream = _unpacked(self._stream)
+            for count, row in enumerate(self._rows(), 1):
+                if count > MOST_ROWS:
+                    raise Unreadable(f"there are more than {MOST_ROWS:,} rows: import them in several files")
+                if isinstance(row.value, Unreadable) and not self._past_problems:
+                    raise row.value
+                yield row
+
+    def _rows(self) -> Iterator[Row]:
+        if self._is_csv:
+            return self._csv_rows()
+        if self._stream.peek(1024).removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[":  # type: ignore[attr-defined]
+            self.unit = "Row"
+            return self._listed_rows()
+        return self._json_rows()
 
     def _json_rows(self) -> Iterator[Row]:
-        for text in self._lines():
+        for raw in self._lines():
             size = self._row_size()
-            if text.strip():
-                yield Row(self.line, _parsed(text, first=self.line == 1), size)
+            try:
+                text = _decoded(raw, first=self.line == 1)
+                if text.strip():
+                    yield Row(self.line, _parsed(text), size)
+            except Unreadable as problem:
+                problem.text = raw.decode("utf-8", "replace")
+                yield Row(self.line, problem, size)
+
+    def _listed_rows(self) -> Iterator[Row]:
+        """The elements of one list, of which a whole file may be a single line."""
+        try:
+            for value in ijson.items(self, "item", use_float=True):
+                self.line += 1
+                yield Row(self.line, _all_finite(value), self._row_size())
+        except (ijson.JSONError, ValueError) as problem:
+            self.line += 1
+            raise (
+                problem
+                if isinstance(problem, Unreadable)
+                else Unreadable(f"this is not JSON: {str(problem).splitlines()[0]}")
+            ) from problem
+
+    def read(self, size: int = -1) -> bytes:
+        """For ijson, which asks with a size."""
+        return self._counted(self._stream.read(min(size, READ_AT_ONCE) if size >= 0 else READ_AT_ONCE))
 
     def _csv_rows(self) -> Iterator[Row]:
-        reader = csv.reader(self._lines(), strict=True)
+        texts = (_decoded(raw, first=self.line == 1) for raw in self._lines())
+        reader = csv.reader(texts, strict=True)
         try:
             header = [name.strip() for name in next(reader, [])]
             if len(set(header)) < len(header) or not all(header):
                 raise Unreadable("the first line must name each column, and no name twice")
             self._row_size()
             for cells in reader:
-                size = self._row_size()
-                if cells and len(cells) != len(header):
-                    raise Unreadable(f"there are {len(cells)} cells, but the first line names {len(header)} columns")
                 if cells:
-                    named = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
-                    yield Row(self.line, named, size)
+                    yield Row(self.line, _named(header, cells), self._row_size())
         except csv.Error as problem:
             raise Unreadable(f"this is not CSV: {problem}") from problem
 
@@ -79,26 +120,54 @@ class RowFile:
         size, self._of_row = self._of_row, 0
         return size
 
-    def _lines(self) -> Iterator[str]:
+    def _lines(self) -> Iterator[bytes]:
         while True:
             self.line += 1
-            raw = self._line()
+            raw = self._counted(self._stream.readline(LONGEST_ROW + 1))
             if not raw:
                 return
-            self._read += len(raw)
-            self._of_row += len(raw)
-            if self._of_row > LONGEST_ROW:
-                raise Unreadable(f"the row is longer than {LONGEST_ROW >> 20} MiB")
-            if self._read > self._most_bytes:
-                raise Unreadable(f"the file unpacks to more than {self._most_bytes >> 20:,} MiB: import it in parts")
-            self._digest.update(raw)
-            yield _decoded(raw, first=self.line == 1)
+            yield raw
 
-    def _line(self) -> bytes:
-        try:
-            return self._stream.readline(LONGEST_ROW + 1)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
-            raise Unreadable(f"the gzip file is damaged or cut off: {problem}") from problem
+    def _counted(self, raw: bytes) -> bytes:
+        self._read += len(raw)
+        self._of_row += len(raw)
+        if self._of_row > LONGEST_ROW:
+            raise Unreadable(f"the row is longer than {LONGEST_ROW >> 20} MiB")
+        _check_size(self._read, self._most_bytes)
+        return raw
+
+
+def content_sha256(stream: IO[bytes], *, most_bytes: int = MOST_BYTES) -> str:
+    """Of the content, unpacked. Raises Unreadable."""
+    digest, size = hashlib.sha256(), 0
+    with _damage_told():
+        unpacked = _unpacked(stream)
+        while block := unpacked.read(READ_AT_ONCE):
+            size += len(block)
+            _check_size(size, most_bytes)
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _check_size(size: int, most_bytes: int) -> None:
+    if size > most_bytes:
+        raise Unreadable(f"the file unpacks to more than {most_bytes >> 20:,} MiB: import it in parts")
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
+        raise Unreadable(f"the gzip file is damaged or cut off: {problem}") from problem
+
+
+def _named(header: list[str], cells: list[str]) -> Any:
+    if len(cells) != len(header):
+        return Unreadable(
+            f"there are {len(cells)} cells, but the first line names {len(header)} columns", ",".join(cells)
+        )
+    return {name: cell for name, cell in zip(header, cells, strict=True) if cell}
 
 
 def _unpacked(stream: IO[bytes]) -> IO[bytes]:
@@ -131,9 +200,7 @@ def _decoded(raw: bytes, *, first: bool) -> str:
         raise Unreadable(f"byte {problem.start + 1} of the line is not UTF-8") from problem
 
 
-def _parsed(text: str, *, first: bool) -> Any:
-    if first and text.lstrip().startswith("["):
-        raise Unreadable("the file is one JSON list: write each row as an object on a line of its own")
+def _parsed(text: str) -> Any:
     try:
         # Without the line's end: what is missing there would be told of as the second character behind it.
         return json.loads(text.rstrip(" \t\r\n"), parse_constant=_refuse_number, parse_float=_finite)
@@ -153,3 +220,8 @@ def _finite(text: str) -> float:
 
 def _refuse_number(text: str) -> float:
     raise ValueError(f"{text[:40]} is not a number that can be kept")
+
+
+def _all_finite(value: Any) -> Any:
+    json.dumps(value, allow_nan=False)
+    return value

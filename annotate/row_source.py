@@ -42,12 +42,15 @@ def _ranking_rows(rankings: QuerySet[Ranking]) -> Iterator[tuple[int, Row]]:
         "created_at": F("created_at"),
         "split": F("task__prompt__split"),
         "guidelines_version": F("guidelines_version"),
+        "metadata": F("metadata"),
     }
     # The database puts each row together: a tenth of the time that model instances take. Their names are not ours.
     found = rankings.values_list("task_id", *columns.values())
     for task, *values in found.iterator(chunk_size=CHUNK):
         row = dict(zip(columns, values, strict=True))
-        yield task, {**row, "created_at": row["created_at"].isoformat()}
+        metadata = row.pop("metadata")
+        row["created_at"] = row["created_at"].isoformat()
+        yield task, {**row, "metadata": metadata} if metadata else row
 
 
 def demonstration_rows(answers: QuerySet[Answer]) -> Iterator[Row]:

@@ -1,7 +1,7 @@
 """The rows of annotation. Rules about data are constraints, and their names state them."""
 
 from annotate.models.answers import Answer, AnswerBatch, Prompt
-from annotate.models.imports import Import
+from annotate.models.imports import Import, RefusedRow
 from annotate.models.people import AuditEvent, SignInLink, Token, User
 from annotate.models.projects import Guidelines, Labeler, Membership, Project
 from annotate.models.snapshots import Snapshot
@@ -29,6 +29,7 @@ __all__ = [
     "Prompt",
     "Ranking",
     "RankingTask",
+    "RefusedRow",
     "SignInLink",
     "Snapshot",
     "TaskAnswer",

@@ -42,3 +42,18 @@ class Import(models.Model):
 
     def __str__(self) -> str:
         return self.filename
+
+
+class RefusedRow(models.Model):
+    """A row of a file that was not stored, and why: to be mended and brought again."""
+
+    origin = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="refused_rows")
+    line = models.PositiveIntegerField()
+    problem = models.TextField()
+    row = models.TextField(blank=True, default="", help_text="As it stands in the file; very long ones are cut.")
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["id"]
+
+    def __str__(self) -> str:
+        return f"Line {self.line}: {self.problem}"

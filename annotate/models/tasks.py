@@ -189,6 +189,7 @@ class Ranking(models.Model):
     guidelines_version = models.PositiveIntegerField(null=True, blank=True)
     page_version = models.CharField(max_length=40, blank=True, default="")
     flags = models.JSONField(default=list, help_text="Why a reviewer doubts it; a snapshot can leave these out.")
+    metadata = models.JSONField(default=dict, help_text="What else the file said of it.")
     origin = models.ForeignKey(Import, null=True, blank=True, on_delete=models.PROTECT, related_name="rankings")
     created_at = models.DateTimeField(default=now)
 

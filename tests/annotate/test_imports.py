@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from annotate import imports, row_files
+from annotate.imports import file
 from annotate.models import Answer, AnswerBatch, AuditEvent, Prompt, RankingTask
 from tests.factories import make_project, make_prompt, make_user
 
@@ -164,7 +165,7 @@ def test_what_is_wrong_is_told_with_line_and_field_and_nothing_is_stored(project
 
 
 def test_a_late_error_takes_back_the_chunks_before_it(project, monkeypatch):
-    monkeypatch.setattr(imports, "CHUNK", 2)
+    monkeypatch.setattr(file, "CHUNK", 2)
     rows = [
         {"messages": [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "!"}]} for n in range(9)
     ]
@@ -177,7 +178,8 @@ def test_a_late_error_takes_back_the_chunks_before_it(project, monkeypatch):
     ("content", "filename", "said"),
     [
         (b"", "a.jsonl", "a.jsonl holds no row. Nothing was stored."),
-        (b'[{"prompt": "Why?"}]\n', "a.jsonl", "Line 1: the file is one JSON list"),
+        (b'[{"prompt": "Why?"}, {"prompt"]', "a.json", "Row 2: this is not JSON"),
+        (b'[{"prompt": "Why?"}, {"text": "Why?"}]', "a.json", "Row 2: there is no prompt"),
         (b'{"prompt": "\xff"}\n', "a.jsonl", "Line 1: byte 13 of the line is not UTF-8"),
         (gzip.compress(b'{"prompt": "Why?"}\n' * 99)[:-20], "a.jsonl.gz", "the gzip file is damaged or cut off"),
         (b"id,prompt\n1,a,b\n", "a.csv", "Line 2: there are 3 cells, but the first line names 2 columns"),
@@ -211,7 +213,7 @@ def test_a_csv_row_of_many_lines_has_a_limit_too(project, monkeypatch):
 
 
 def test_long_rows_are_stored_a_few_at_a_time(project, monkeypatch):
-    monkeypatch.setattr(imports, "CHUNK_BYTES", 1000)
+    monkeypatch.setattr(file, "CHUNK_BYTES", 1000)
     with CaptureQueriesContext(connection) as queries:
         bring(project, lines(*({"prompt": f"{n}?" + "x" * 400} for n in range(7))))
     assert project.prompts.count() == 7

@@ -1,0 +1,251 @@
+"""One file on its way into a project: its rows in chunks, what is refused of it, and how far it is."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from typing import IO, Any
+
+from django.db import connection, transaction
+from django.utils.timezone import now
+
+from annotate.formats.rows import InvalidRow, PromptRow, RankedRow, clean_text
+from annotate.imports.report import ImportReport
+from annotate.models import AnswerBatch, AuditEvent, Import, Project, RefusedRow, User
+from annotate.row_files import MOST_BYTES, Row, RowFile, Unreadable, content_sha256
+
+CHUNK = 1000
+"""Rows that are looked up and stored together."""
+CHUNK_BYTES = 8 * 1024**2
+"""A chunk ends with the row that brings it to this: a thousand of the longest rows would fill the memory."""
+LONGEST_REFUSED = 100_000
+"""Characters of a refused row that are kept, so that it can be mended and brought again."""
+
+
+class ImportRefused(ValueError):
+    """The file, or all that is left of it, was not stored. Names the line."""
+
+
+class AlreadyImported(ImportRefused):
+    """This very file is in the project."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """One thing that a row of the file says: a prompt, with what hangs on it."""
+
+    prompt: PromptRow
+    answers: tuple[str, ...] = ()
+    source: str = ""
+    ranked: RankedRow | None = None
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A row of the file, which may say several things, and where it stands."""
+
+    line: int
+    value: Any
+    """As it stands in the file."""
+    meanings: Sequence[Meaning]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file, and how it is to come in."""
+
+    project: Project
+    stream: IO[bytes]
+    filename: str
+    user: User | None = None
+    licence: str = ""
+    keep_good: bool = False
+    """Store what can be stored, chunk by chunk, and keep the refused rows apart. Else all or nothing."""
+    most_bytes: int = MOST_BYTES
+    """Unpacked."""
+
+
+class FileImport:
+    """Whole, in one transaction; or chunk by chunk, and then a file that was broken off goes on after what is done.
+
+    One import of a project stores at a time, so that the second sees what the first stored."""
+
+    content: Import.Content
+
+    def __init__(self, upload: Upload) -> None:
+        self.upload, self.project = upload, upload.project
+        self.report = ImportReport()
+        self.rows = RowFile(
+            upload.stream, upload.filename, most_bytes=upload.most_bytes, past_problems=upload.keep_good
+        )
+        self._batches: dict[tuple[str, str], AnswerBatch] = {}
+        self._refused: dict[int, RefusedRow] = {}
+
+    def read(self, value: Any) -> Iterable[Meaning]:
+        """What a row of the file says. Raises InvalidRow."""
+        raise NotImplementedError
+
+    def store(self, chunk: Sequence[Numbered]) -> None:
+        raise NotImplementedError
+
+    def complete(self) -> None:
+        """What can be done only when all rows are there."""
+
+    def run(self) -> ImportReport:
+        """Raises ImportRefused, AlreadyImported."""
+        keep_good = self.upload.keep_good
+        try:
+            with nullcontext() if keep_good else self._storing():
+                self.record = self._record()
+                with self._alone() if keep_good else nullcontext():
+                    self._store_all()
+                    with self._storing() if keep_good else nullcontext():
+                        self._finish()
+        except Unreadable as problem:
+            raise ImportRefused(f"{self._place()}: {problem}. {self._fate}") from problem
+        return self.report
+
+    def refuse(self, line: int, problem: object, value: Any) -> None:
+        """Note the row, or, where all or nothing is asked for, raise ImportRefused."""
+        if not self.upload.keep_good:
+            raise ImportRefused(f"{self.rows.unit} {line}: {problem}. Nothing was stored.") from None
+        self._refused[line] = RefusedRow(
+            origin=self.record, line=line, problem=clean_text(str(problem)), row=_as_text(value)
+        )
+
+    def batch(self, source_name: str, source: str = AnswerBatch.Source.IMPORT, **fields: Any) -> AnswerBatch:
+        """The batch of this file for answers from there."""
+        key = (source, source_name)
+        if key not in self._batches:
+            name = "Demonstrations" if source == AnswerBatch.Source.PEOPLE else source_name
+            filename = clean_text(self.upload.filename)
+            self._batches[key], _ = AnswerBatch.objects.get_or_create(
+                origin=self.record,
+                source=source,
+                source_name=source_name,
+                defaults={
+                    "project": self.project,
+                    "name": clean_text(f"{name} from {filename}")[:200],
+                    "settings": {"file": filename, "sha256": self.record.sha256},
+                    **fields,
+                },
+            )
+        return self._batches[key]
+
+    def _store_all(self) -> None:
+        chunk: list[Numbered] = []
+        size = count = 0
+        try:
+            for count, row in enumerate(self.rows, 1):
+                if count <= self.record.rows_done:
+                    continue
+                chunk += self._numbered(row)
+                size += row.size
+                if count % CHUNK == 0 or size >= CHUNK_BYTES:
+                    self._store(chunk, count)
+                    chunk, size = [], 0
+        except Unreadable:
+            if self.upload.keep_good:
+                self._store(chunk, count)
+            raise
+        if count == 0:
+            self.record.delete()
+            raise ImportRefused(f"{self.upload.filename} holds no row. Nothing was stored.")
+        self._store(chunk, count)
+
+    def _numbered(self, row: Row) -> Iterator[Numbered]:
+        try:
+            if isinstance(row.value, Unreadable):
+                raise row.value
+            yield Numbered(row.line, row.value, list(self.read(row.value)))
+        except Unreadable as problem:
+            self.refuse(row.line, problem, problem.text)
+        except InvalidRow as problem:
+            self.refuse(row.line, problem, row.value)
+
+    def _store(self, chunk: Sequence[Numbered], count: int) -> None:
+        """The chunk, and with it how far the import is."""
+        with self._storing() if self.upload.keep_good else nullcontext():
+            self.store(chunk)
+            self.report.refused += len(self._refused)
+            if self.record.finished_at is None:
+                RefusedRow.objects.bulk_create(self._refused.values())
+                Import.objects.filter(pk=self.record.pk).update(
+                    rows_done=count, rows_refused=self.report.refused, counts=asdict(self.report)
+                )
+        self._refused = {}
+
+    def _record(self) -> Import:
+        """The file's row: it says what came of it when it was here before."""
+        sha256 = content_sha256(self.upload.stream, most_bytes=self.upload.most_bytes)
+        self.upload.stream.seek(0)
+        record, is_new = Import.objects.get_or_create(
+            project=self.project,
+            content=self.content,
+            sha256=sha256,
+            defaults={
+                "filename": clean_text(self.upload.filename)[-255:],
+                "licence": clean_text(self.upload.licence),
+                "created_by": self.upload.user,
+            },
+        )
+        if record.finished_at is not None:
+            self._refuse_known(record)
+            record.rows_done = 0
+        elif not is_new:
+            self.report.take_up(record.counts)
+        return record
+
+    def _refuse_known(self, record: Import) -> None:
+        at = f"{record.finished_at:%Y-%m-%d %H:%M} UTC"
+        raise AlreadyImported(
+            f"The {record.content} of {self.upload.filename} were imported already, at {at}. Nothing was changed."
+        )
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        with transaction.atomic():
+            Project.objects.select_for_update(no_key=True).get(pk=self.project.pk)
+            yield
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two that import the same file at once, chunk by chunk, would both go on from the same row."""
+        lock = ("annotate_import", self.record.pk)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s), %s)", lock)
+            if not cursor.fetchone()[0]:
+                raise ImportRefused(f"{self.upload.filename} is being imported now. Wait until that has ended.")
+        try:
+            yield
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(hashtext(%s), %s)", lock)
+
+    def _finish(self) -> None:
+        self.complete()
+        if self.record.finished_at is None:
+            self.record.finished_at, self.record.counts = now(), asdict(self.report)
+            self.record.save(update_fields=["finished_at", "counts", "format"])
+        AuditEvent.record(
+            f"{self.content}.import",
+            user=self.upload.user,
+            project=self.project,
+            subject=clean_text(self.upload.filename),
+            sha256=self.record.sha256,
+            **asdict(self.report),
+        )
+
+    def _place(self) -> str:
+        return f"{self.rows.unit} {self.rows.line}" if self.rows.line else self.upload.filename
+
+    @property
+    def _fate(self) -> str:
+        if not self.upload.keep_good:
+            return "Nothing was stored."
+        return "What came before it is stored; mend the file from there on and bring it again."
+
+
+def _as_text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return clean_text(text)[:LONGEST_REFUSED]

@@ -1,12 +1,14 @@
 """Prompts from a file, and the demonstrations beside them. What other imports bring stands on these, too."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
 from django.utils.timezone import now
+from psycopg.types.json import Jsonb
 
+from annotate.copying import copy_in, new_ids
 from annotate.formats import prompts as prompt_rows
 from annotate.formats.rows import InvalidRow, PromptRow
 from annotate.imports.file import FileImport, Meaning, Numbered, Upload
@@ -135,13 +137,14 @@ def store_demonstrations(importing: FileImport, stored: StoredPrompts) -> None:
     importing.report.demonstrations += len(new)
 
 
-def add_answers(batch: AnswerBatch, pairs: Iterable[tuple[int, str]]) -> list[Answer]:
-    """Answers as (prompt id, text), each numbered after those that its prompt has in the batch."""
-    pairs = list(pairs)
+def add_answers(batch: AnswerBatch, pairs: Sequence[tuple[int, str]]) -> list[int]:
+    """The ids of answers made as (prompt id, text), each numbered after those that its prompt has in the batch."""
     there = batch.answers.filter(prompt__in={prompt for prompt, _ in pairs}).order_by()
     following = Counter(there.values_list("prompt", flat=True))
-    answers = []
-    for prompt, text in pairs:
-        answers.append(Answer(batch=batch, prompt_id=prompt, index=following[prompt], text=text))
+    ids = new_ids(Answer, len(pairs))
+    rows = []
+    for pk, (prompt, text) in zip(ids, pairs, strict=True):
+        rows.append((pk, batch.pk, prompt, following[prompt], text, "", Jsonb({}), now()))
         following[prompt] += 1
-    return Answer.objects.bulk_create(answers)
+    copy_in(Answer, ("id", "batch", "prompt", "index", "text", "finish_reason", "metadata", "created_at"), rows)
+    return ids

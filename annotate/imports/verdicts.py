@@ -15,6 +15,7 @@ from django.db.models import F, OuterRef
 from django.utils.timezone import now
 
 from annotate import ranking
+from annotate.copying import copy_in
 from annotate.formats.rows import RankedRow, digest
 from annotate.imports.file import FileImport
 from annotate.imports.prompts import add_answers
@@ -93,8 +94,9 @@ def _answers(importing: FileImport, verdicts: Sequence[Verdict]) -> list[list[in
     for (prompt, source, text), count in wanted.items():
         missing[source] += [(prompt, text)] * (count - len(there[prompt, source, text]))
     for source, pairs in missing.items():
-        for answer in add_answers(importing.batch(source), pairs) if pairs else ():
-            there[answer.prompt_id, source, answer.text].append(answer.pk)
+        ids = add_answers(importing.batch(source), pairs) if pairs else []
+        for (prompt, text), pk in zip(pairs, ids, strict=True):
+            there[prompt, source, text].append(pk)
         importing.report.answers += len(pairs)
     return [_each(verdict.keys, there) for verdict in verdicts]
 
@@ -129,11 +131,8 @@ def _tasks(
             of_row = {"project": importing.project, "prompt": verdict.prompt, "flags": flags}
             new[key] = RankingTask(rankings_wanted=0, open_slots=0, **of_row), ids
     RankingTask.objects.bulk_create(task for task, _ in new.values())
-    TaskAnswer.objects.bulk_create(
-        TaskAnswer(task=task, answer_id=answer, position=position)
-        for task, ids in new.values()
-        for position, answer in enumerate(ids)
-    )
+    rows = [(task.pk, answer, position) for task, ids in new.values() for position, answer in enumerate(ids)]
+    copy_in(TaskAnswer, ("task", "answer", "position"), rows)
     importing.report.ranked_tasks += len(new)
     return tasks | {key: Task(task.pk, list(ids), []) for key, (task, ids) in new.items()}
 
@@ -225,10 +224,8 @@ class _Rankings:
 
     def save(self, tasks: Iterable[Task]) -> None:
         Ranking.objects.bulk_create(self._new)
-        Comparison.objects.bulk_create(
-            Comparison(ranking=new, prompt_id=prompt, chosen_id=chosen, rejected_id=rejected, tie=tie)
-            for new, prompt, (chosen, rejected, tie) in self._comparisons
-        )
+        rows = ((new.pk, prompt, Comparison.Kind.IMPLIED.value, *pair) for new, prompt, pair in self._comparisons)
+        copy_in(Comparison, ("ranking", "prompt", "kind", "chosen", "rejected", "tie"), rows)
         _want_more(tasks)
         earlier = list(Ranking.objects.filter(pk__in=self._flagged).exclude(flags__contains=[CONTRADICTED]))
         for each in earlier:

@@ -8,11 +8,14 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.text import slugify
 
+from annotate.formats import READERS
 from annotate.models import Membership, Project, Prompt, User
 from annotate.roles import DUTIES
 
 LARGEST_UPLOAD = 64 << 20
 """Bytes. What a web process stores well within its time; larger files are for the command line."""
+LARGEST_RANKINGS_UPLOAD = 16 << 20
+"""A ranking brings a prompt, answers, a task and comparisons: it takes several times as long as a prompt."""
 
 
 class Labelled:
@@ -124,27 +127,44 @@ class RoleForm(Labelled, forms.Form):
 
 
 class ImportForm(Labelled, forms.Form):
+    largest = LARGEST_UPLOAD
+
     file = forms.FileField(
         widget=forms.ClearableFileInput(attrs={"accept": ".jsonl,.json,.csv,.gz"}),
         error_messages={"empty": "This file is empty. Nothing was stored."},
     )
+    keep_good = forms.ChoiceField(
+        label="If a row has a mistake",
+        choices=[("", "Store nothing, and name it"), ("yes", "Store the others, and list it for download")],
+        required=False,
+        initial="",
+        widget=forms.RadioSelect,
+    )
+    licence = forms.CharField(
+        max_length=200, required=False, help_text="Of the data, for example CC-BY-4.0. Snapshots made of it name it."
+    )
 
     def clean_file(self) -> UploadedFile:
         file: UploadedFile = self.cleaned_data["file"]
-        if file.size and file.size > LARGEST_UPLOAD:
+        if file.size and file.size > self.largest:
             raise forms.ValidationError(
-                f"This file has {file.size >> 20} MiB, and a page takes {LARGEST_UPLOAD >> 20}. "
+                f"This file has {file.size >> 20} MiB, and a page takes {self.largest >> 20}. "
                 "Import it on the server, with manage.py."
             )
         return file
 
 
-class PromptsImportForm(ImportForm):
-    split = forms.ChoiceField(
+def split_field() -> forms.ChoiceField:
+    return forms.ChoiceField(
         required=False,
         choices=[("", "As the file says, else training"), *Prompt.Split.choices],
         help_text="Rankings of test prompts never enter training.",
     )
+
+
+class PromptsImportForm(ImportForm):
+    split = split_field()
+    field_order = ("file", "split")
 
 
 class AnswersImportForm(ImportForm):
@@ -152,3 +172,40 @@ class AnswersImportForm(ImportForm):
         max_length=200, initial="import", help_text="Where the answers come from, for rows that do not say it."
     )
     for_ranking = forms.BooleanField(label="Make a ranking task of each prompt", required=False, initial=True)
+    field_order = ("file", "source", "for_ranking")
+
+
+class RankingsImportForm(ImportForm):
+    largest = LARGEST_RANKINGS_UPLOAD
+
+    format = forms.ChoiceField(
+        required=False, choices=[("", "As the first row looks"), *((name, one.label) for name, one in READERS.items())]
+    )
+    split = split_field()
+    source = forms.CharField(
+        max_length=200, initial="import", help_text="Who wrote the answers, for rows that do not say it."
+    )
+    fields_named = forms.CharField(
+        label="Names of fields",
+        max_length=300,
+        required=False,
+        help_text="Only where Label Studio or Argilla call them otherwise: prompt=instruction, answers=options.",
+    )
+    field_order = ("file", "format", "split", "source", "fields_named")
+
+    def clean_fields_named(self) -> dict[str, str]:
+        named = {}
+        for part in filter(None, self.cleaned_data["fields_named"].split(",")):
+            name, equals, value = (each.strip() for each in part.partition("="))
+            if not (name and equals and value):
+                raise forms.ValidationError("Write pairs like prompt=instruction, with commas between them.")
+            named[name] = value
+        return named
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        options = READERS[said["format"]].options if said.get("format") else ()
+        if unknown := set(said.get("fields_named") or ()) - set(options):
+            takes = f"This format names {', '.join(options)}." if options else "Choose the format that has such names."
+            self.add_error("fields_named", f"There is no field {min(unknown)!r} to name. {takes}")
+        return said

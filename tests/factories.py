@@ -14,6 +14,7 @@ from annotate.models import (
     AnswerBatch,
     Assignment,
     Guidelines,
+    Import,
     Labeler,
     Membership,
     Project,
@@ -62,6 +63,11 @@ def make_prompt(project: Project | None = None, text: str = "", **fields: Any) -
 
 def user_says(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
+
+
+def make_import(project: Project, content: str = "rankings", **fields: Any) -> Import:
+    fields = {"filename": "rows.jsonl", "sha256": f"{next(_number):064x}", "finished_at": now(), **fields}
+    return Import.objects.create(project=project, content=content, **fields)
 
 
 def make_batch(project: Project, source_name: str = "sft", **fields: Any) -> AnswerBatch:

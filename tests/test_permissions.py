@@ -69,6 +69,7 @@ def rows_of_everything(project: Project) -> dict[str, Any]:
         rows[name] = {"pk": model.pk}
     for name in ("snapshot", "snapshot_card", "snapshot_delete", "snapshot_download"):
         rows[name] = {"pk": snapshot.pk}
+    rows["refused_rows"] = {"pk": factories.make_import(project).pk}
     rows |= {"prompt": {"pk": ranking.task.prompt_id}, "ranking": {"pk": ranking.pk}}
     return rows | {"policy": {"pk": make_policy().pk}}
 

@@ -1,9 +1,9 @@
 """One file on its way into a project: its rows in chunks, what is refused of it, and how far it is."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import IO, Any
 
 from django.db import connection, transaction
@@ -63,6 +63,8 @@ class Upload:
     """Store what can be stored, chunk by chunk, and keep the refused rows apart. Else all or nothing."""
     most_bytes: int = MOST_BYTES
     """Unpacked."""
+    tell: Callable[[int], None] = lambda rows: None
+    """Is told how many rows are done."""
 
 
 class FileImport:
@@ -97,6 +99,7 @@ class FileImport:
         try:
             with nullcontext() if keep_good else self._storing():
                 self.record = self._record()
+                self.report.origin = self.record.pk
                 with self._alone() if keep_good else nullcontext():
                     self._store_all()
                     with self._storing() if keep_good else nullcontext():
@@ -171,9 +174,10 @@ class FileImport:
             if self.record.finished_at is None:
                 RefusedRow.objects.bulk_create(self._refused.values())
                 Import.objects.filter(pk=self.record.pk).update(
-                    rows_done=count, rows_refused=self.report.refused, counts=asdict(self.report)
+                    rows_done=count, rows_refused=self.report.refused, counts=self.report.counts
                 )
         self._refused = {}
+        self.upload.tell(count)
 
     def _record(self) -> Import:
         """The file's row: it says what came of it when it was here before."""
@@ -193,7 +197,7 @@ class FileImport:
             self._refuse_known(record)
             record.rows_done = 0
         elif not is_new:
-            self.report.take_up(record.counts)
+            self.report = ImportReport.of(record.counts)
         return record
 
     def _refuse_known(self, record: Import) -> None:
@@ -225,7 +229,7 @@ class FileImport:
     def _finish(self) -> None:
         self.complete()
         if self.record.finished_at is None:
-            self.record.finished_at, self.record.counts = now(), asdict(self.report)
+            self.record.finished_at, self.record.counts = now(), self.report.counts
             self.record.save(update_fields=["finished_at", "counts", "format"])
         AuditEvent.record(
             f"{self.content}.import",
@@ -233,7 +237,7 @@ class FileImport:
             project=self.project,
             subject=clean_text(self.upload.filename),
             sha256=self.record.sha256,
-            **asdict(self.report),
+            **self.report.counts,
         )
 
     def _place(self) -> str:

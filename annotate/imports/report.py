@@ -38,20 +38,27 @@ class ImportReport:
     refused: int = 0
     """Rows of the file."""
     desk: DeskReport = field(default_factory=DeskReport)
+    origin: int = 0
+    """The id of the file's own row."""
 
     @property
     def tasks(self) -> int:
         return self.desk.made + self.ranked_tasks
 
     @property
+    def is_empty(self) -> bool:
+        return not any((self.created, self.answers, self.demonstrations, self.rankings))
+
+    @property
     def counts(self) -> dict[str, Any]:
         """As they are kept on the file's row."""
-        return asdict(self)
+        return {name: count for name, count in asdict(self).items() if name != "origin"}
 
-    def take_up(self, counts: dict[str, Any]) -> None:
-        """Go on counting from where an import broke off."""
-        for name, value in counts.items():
-            setattr(self, name, DeskReport(**value) if name == "desk" else value)
+    @classmethod
+    def of(cls, counts: dict[str, Any]) -> "ImportReport":
+        """What is kept on a file's row."""
+        desk = DeskReport(**counts.get("desk", {}))
+        return cls(**{**counts, "desk": desk})
 
     def __str__(self) -> str:
         said = [f"{self.created} new prompts"] if self.created != 1 else ["1 new prompt"]

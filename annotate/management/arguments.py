@@ -1,5 +1,7 @@
 """What the commands are told, as rows and addresses. A wrong word gets a sentence, not a traceback."""
 
+import sys
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.db.models import QuerySet
 
+from annotate.imports import ImportRefused, ImportReport
 from annotate.models import Project, User
 
 MOST_NAMES = 10
@@ -50,6 +53,33 @@ def own_url() -> str:
 def link_line(link: str) -> str:
     """Alone on its line, so that scripts and people find it."""
     return f"Sign in once: {link}"
+
+
+def add_import_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="JSON lines, one JSON list or CSV; may be gzipped")
+    parser.add_argument("--project", required=True, metavar="SLUG")
+    parser.add_argument("--licence", default="", metavar="NAME", help="of the data; snapshots made of it name it")
+    parser.add_argument(
+        "--keep-good",
+        action="store_true",
+        help="store the good rows and list the others; else all or nothing",
+    )
+
+
+def brought_in(store: Callable[..., ImportReport], file: Path, project: str, **options: Any) -> ImportReport:
+    """Store the file, and say on a terminal how far it is."""
+    home = project_named(project)
+    options["tell"] = _tell if sys.stderr.isatty() else lambda rows: None
+    with opened(file) as stream:
+        try:
+            return store(project=home, stream=stream, filename=file.name, **options)
+        except ImportRefused as problem:
+            raise CommandError(str(problem)) from None
+
+
+def _tell(rows: int) -> None:
+    sys.stderr.write(f"\r{rows:,} rows ")
+    sys.stderr.flush()
 
 
 @contextmanager

@@ -1,14 +1,17 @@
-"""Files of prompts and of answers, uploaded. What a file does stands in annotate/imports.py."""
+"""Files of prompts, answers and rankings: uploaded, what came of each, and the rows that were refused."""
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
-from django.http import HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_http_methods
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate import imports
-from annotate.forms import LARGEST_UPLOAD, AnswersImportForm, ImportForm, PromptsImportForm
-from annotate.models import Membership
+from annotate.forms import AnswersImportForm, ImportForm, PromptsImportForm, RankingsImportForm
+from annotate.models import Import, Membership
+from annotate.paging import keyset_page
 from annotate.requests import ProjectRequest
 from annotate.roles import project_role
 
@@ -38,10 +41,48 @@ def import_answers(request: ProjectRequest, slug: str) -> HttpResponse:
     return _page(request, "answers", form, report)
 
 
+@project_role(Role.RESEARCHER)
+@require_http_methods(["GET", "POST"])
+def import_rankings(request: ProjectRequest, slug: str) -> HttpResponse:
+    form = RankingsImportForm(request.POST or None, request.FILES or None)
+    report = None
+    if form.is_bound and form.is_valid():
+        said = {name: form.cleaned_data[name] for name in ("format", "source")}
+        said |= {"split": form.cleaned_data["split"] or None, "fields": form.cleaned_data["fields_named"]}
+        report = _stored(request, form, imports.import_rankings, **said)
+    return _page(request, "rankings", form, report)
+
+
+@project_role(Role.RESEARCHER)
+@require_safe
+def imported(request: ProjectRequest, slug: str) -> HttpResponse:
+    page = keyset_page(request.project.imports.all(), request)
+    files = [(record, imports.ImportReport.of(record.counts)) for record in page.rows]
+    return render(request, "annotate/imports.html", {"project": request.project, "page": page, "files": files})
+
+
+@project_role(Role.RESEARCHER)
+@require_safe
+def refused_rows(request: ProjectRequest, slug: str, pk: int) -> StreamingHttpResponse:
+    record = get_object_or_404(request.project.imports, pk=pk)
+    return StreamingHttpResponse(
+        _refused_lines(record),
+        content_type="application/x-ndjson; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="refused-{record.pk}.jsonl"'},
+    )
+
+
+def _refused_lines(record: Import) -> Iterator[str]:
+    for refused in record.refused_rows.iterator():
+        said = {"line": refused.line, "problem": refused.problem, "row": refused.row}
+        yield json.dumps(said, ensure_ascii=False) + "\n"
+
+
 def _stored(request: ProjectRequest, form: ImportForm, store: Any, **options: Any) -> imports.ImportReport | None:
     """The limit of a page holds for what the file unpacks to: so much is stored within the request."""
     file = form.cleaned_data["file"]
-    options |= {"filename": file.name, "user": request.user, "most_bytes": LARGEST_UPLOAD}
+    options |= {"keep_good": bool(form.cleaned_data["keep_good"]), "licence": form.cleaned_data["licence"]}
+    options |= {"filename": file.name, "user": request.user, "most_bytes": form.largest}
     try:
         return store(project=request.project, stream=file, **options)
     except imports.ImportRefused as problem:

@@ -34,7 +34,8 @@ def rankings(request: ProjectRequest, slug: str) -> HttpResponse:
         labeler = get_object_or_404(request.project.labelers, pseudonym=request.GET["labeler"].replace("\x00", ""))
         found = found.filter(labeler=labeler)
     page = keyset_page(found.prefetch_related("task__task_answers"), request)
-    context = {"project": request.project, "page": page, "labeler": labeler}
+    may_import = at_least(request.role, Role.RESEARCHER)
+    context = {"project": request.project, "page": page, "labeler": labeler, "may_import": may_import}
     return render(request, "annotate/rankings.html", context)
 
 

@@ -8,9 +8,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from annotate import forms
-from annotate.models import Answer, Prompt, RankingTask
+from annotate.models import Answer, Import, Prompt, Ranking, RankingTask
 from annotate.views import imports as views
-from tests.factories import make_member, make_project
+from tests.factories import make_import, make_member, make_project
 
 pytestmark = pytest.mark.django_db
 XSS = "<img src=x onerror=alert(1)>"
@@ -33,7 +33,7 @@ def upload(client, content, page="import_prompts", name="rows.jsonl", headers=No
 
 
 def test_the_page_says_what_a_file_may_hold(client, project):
-    for page in ("import_prompts", "import_answers"):
+    for page in ("import_prompts", "import_answers", "import_rankings"):
         response = client.get(reverse(page, args=["help"]))
         assert response.status_code == 200 and b"What a file holds" in response.content
 
@@ -101,14 +101,14 @@ def test_a_missing_file_is_refused(client, project):
 
 
 def test_a_file_past_the_limit_is_sent_to_the_command_line(client, project, monkeypatch):
-    monkeypatch.setattr(forms, "LARGEST_UPLOAD", 10)
+    monkeypatch.setattr(forms.ImportForm, "largest", 10)
     response = upload(client, jsonl({"prompt": "One?"}))
     assert response.status_code == 422
     assert "manage.py" in response.context["form"].errors["file"][0]
 
 
 def test_a_small_file_that_unpacks_past_the_limit_is_refused(client, project, monkeypatch):
-    monkeypatch.setattr(views, "LARGEST_UPLOAD", 1 << 20)
+    monkeypatch.setattr(forms.ImportForm, "largest", 1 << 20)
     response = upload(client, gzip.compress(b"\n" * (2 << 20)))
     assert response.status_code == 422
     assert "unpacks to more than 1 MiB" in response.context["form"].errors["file"][0]
@@ -151,8 +151,52 @@ def test_a_ranking_task_of_one_answer_is_refused(client, project):
     assert not Prompt.objects.exists()
 
 
-@pytest.mark.parametrize("page", ["import_prompts", "import_answers"])
+@pytest.mark.parametrize("page", ["import_prompts", "import_answers", "import_rankings"])
 def test_a_reviewer_imports_nothing(client, project, page):
     client.force_login(make_member(project, "reviewer"))
     assert client.get(reverse(page, args=["help"])).status_code == 403
     assert upload(client, jsonl({"prompt": "One?"}), page).status_code == 403
+
+
+# Rankings
+
+ROW = {"prompt": "Why?", "chosen": "Because.", "rejected": "No idea."}
+
+
+def test_rankings_of_another_tool_come_in_and_are_told_of(client, project):
+    response = upload(client, jsonl(ROW), "import_rankings", source="gpt")
+    assert response.status_code == 200 and b"See the rankings" in response.content
+    ranking = Ranking.objects.get()
+    assert ranking.ranks == [1, 2] and ranking.task.answers.first().batch.source_name == "gpt"
+
+
+def test_fields_are_named_where_the_format_has_such_names(client, project):
+    fields = {"source": "s", "format": "hh_rlhf", "fields_named": "prompt=question"}
+    response = upload(client, jsonl(ROW), "import_rankings", **fields)
+    assert response.context["form"].errors["fields_named"] == [
+        "There is no field 'prompt' to name. Choose the format that has such names."
+    ]
+    response = upload(client, jsonl(ROW), "import_rankings", source="s", format="argilla", fields_named="question")
+    assert "Write pairs" in response.context["form"].errors["fields_named"][0]
+
+
+def test_refused_rows_are_listed_and_can_be_downloaded(client, project):
+    content = jsonl(ROW) + b'{"prompt": \n' + jsonl({"chosen": XSS})
+    response = upload(client, content, "import_rankings", source="s", keep_good="yes", licence="MIT")
+    record = Import.objects.get()
+    address = reverse("refused_rows", args=["help", record.pk])
+    assert address.encode() in response.content and b"2 rows were refused." in response.content
+    listed = client.get(reverse("imports", args=["help"]))
+    assert address.encode() in listed.content and b"MIT" in listed.content
+    rows = [json.loads(line) for line in b"".join(client.get(address).streaming_content).splitlines()]
+    assert [row["line"] for row in rows] == [2, 3] and json.loads(rows[1]["row"]) == {"chosen": XSS}
+
+
+def test_a_file_that_broke_off_says_where_it_goes_on(client, project):
+    make_import(project, finished_at=None, rows_done=2000)
+    page = client.get(reverse("imports", args=["help"])).content.decode()
+    assert "broken off" in page and "it goes on after row 2,000" in page
+
+
+def test_before_the_first_file_the_list_says_what_to_do(client, project):
+    assert b"No file came in yet" in client.get(reverse("imports", args=["help"])).content

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0002_imports_and_cards'),
+        ('annotate', '0003_snapshots_by_settings'),
     ]
 
     operations = [

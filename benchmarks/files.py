@@ -3,7 +3,8 @@
     python -m benchmarks.files 10000 100000
 
 Each size runs in a process and a database of its own, which is dropped at the end. Prompts of 200 characters, 4
-answers of 800 each, one ranking a prompt. The memory is what the process needed beyond what it had before the step."""
+answers of 800 each, one ranking a prompt; at the end as many rankings of pairs from a file. The memory is what the
+process needed beyond what it had before the step."""
 
 import io
 import json
@@ -38,8 +39,8 @@ WHERE NOT EXISTS (SELECT FROM annotate_taskanswer WHERE task_id = task.id);
 """
 RANK = """
 INSERT INTO annotate_ranking (task_id, labeler_id, ranks, submission_id, payload_sha256, surplus, active_seconds,
-                              page_version, created_at)
-SELECT id, %(labeler)s, '[1, 2, 2, 4]', gen_random_uuid(), '', false, 9, '', now() FROM annotate_rankingtask
+                              page_version, flags, metadata, created_at)
+SELECT id, %(labeler)s, '[1, 2, 2, 4]', gen_random_uuid(), '', false, 9, '', '[]', '{}', now() FROM annotate_rankingtask
 """
 
 
@@ -54,7 +55,7 @@ def measure(rows: int) -> None:
     from django.db import connection
 
     from annotate import exports, imports, snapshots
-    from annotate.models import Labeler, Project, Prompt, Snapshot
+    from annotate.models import Labeler, Project, Prompt, Ranking, Snapshot
 
     random.seed(0)
     project = Project.objects.create(slug="p", name="Benchmark")
@@ -74,6 +75,9 @@ def measure(rows: int) -> None:
         snapshot = Snapshot.objects.get()
         assert snapshot.counts["rankings"] == rows
         step(rows, "preferences", lambda: drain(exports.export(snapshot, "preference")))
+        pairs, other = write_pairs(Path(folder), rows), Project.objects.create(slug="q", name="Of pairs")
+        step(rows, "rankings", lambda: bring(imports.import_rankings, other, pairs))
+        assert Ranking.objects.filter(task__project=other).count() == rows
 
 
 def write_files(folder: Path, rows: int) -> tuple[Path, Path]:
@@ -85,6 +89,16 @@ def write_files(folder: Path, rows: int) -> tuple[Path, Path]:
             if number < IMPORTED:
                 said.write(json.dumps({**row, "answers": [words(800) for _ in range(4)]}) + "\n")
     return prompts, answers
+
+
+def write_pairs(folder: Path, rows: int) -> Path:
+    """Rankings of two answers, each with a prompt of its own: 1.7 kB a row, by fifty raters."""
+    path = folder / "rankings.jsonl"
+    with path.open("w") as file:
+        for number in range(rows):
+            row = {"prompt": f"{number} " + words(200), "answers": [words(700), words(700)], "ranks": [1, 2]}
+            file.write(json.dumps({**row, "labeler": f"rater {number % 50}"}) + "\n")
+    return path
 
 
 def words(length: int) -> str:

@@ -65,6 +65,11 @@
       });
     }
 
+    /** The cards may stand in other columns now. */
+    resized() {
+      this.#drawQuestion();
+    }
+
     #pressedOn(id, event) {
       const move = event.target.closest("[data-move]")?.dataset.move;
       if (move === "equal") this.change((ordering) => ordering.tieWithAbove(id));
@@ -125,7 +130,6 @@
 
     #draw() {
       const { ordering } = this;
-      this.pair = this.#asTheyStand(ordering.pair);
       const ranks = ordering.ranks();
       for (const id of this.ids) this.#drawCard(id, ranks[id]);
       const strip = this.section.querySelector("[data-order]");
@@ -163,16 +167,25 @@
     }
 
     #drawQuestion() {
-      const { candidate, selected, isComplete } = this.ordering;
+      const { candidate, selected, isComplete, pair } = this.ordering;
+      this.pair = this.#asTheyStand(pair);
       const question = this.section.querySelector("[data-question]");
       question.replaceChildren(...this.#question().split(/\b([A-P])\b/).map((part, index) => (index % 2 ? strong(part) : part)));
       question.classList.remove("is-urgent");
-      this.section.querySelector("[data-verdicts]").hidden = candidate === null || selected !== null;
+      this.#showVerdicts(candidate !== null && selected === null);
       this.pair.forEach((id, place) => {
         this.section.querySelectorAll("[data-which]")[place].textContent = this.letters[id];
       });
       this.section.querySelector("[data-submit]").setAttribute("aria-disabled", !isComplete);
       this.#drawUndo();
+    }
+
+    // A button that goes takes the focus with it, and with that the place of who uses Tab or a screen reader.
+    #showVerdicts(areShown) {
+      const verdicts = this.section.querySelector("[data-verdicts]");
+      const hadFocus = verdicts.contains(document.activeElement);
+      verdicts.hidden = !areShown;
+      if (hadFocus && !areShown) this.section.querySelector("[data-question]").focus({ preventScroll: true });
     }
 
     // The steps of a draft from an earlier visit are gone: who wants one back would take back a whole ranking.
@@ -242,6 +255,7 @@
   document.addEventListener("keydown", (event) => isSettling && isPlain(event) && event.preventDefault(), true);
   document.addEventListener("htmx:afterSwap", ({ detail }) => (isSettling ||= detail.target.id === "task"));
   document.addEventListener("htmx:afterSettle", () => (isSettling = false));
+  window.addEventListener("resize", () => desk?.resized());
   document.addEventListener("shortcut", (event) => desk?.shortcut(event));
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target.id === "task") document.querySelector("#task [data-focus]")?.focus({ preventScroll: true });

@@ -48,6 +48,10 @@ def test_the_key_to_the_left_stands_for_the_card_at_the_left_where_that_is_the_l
     desk.get_by_label("Rank of B").select_option("not yet")
     desk.get_by_role("heading", name="Rank 4 answers").focus()
     expect(desk.locator("[data-question]")).to_have_text("Which is better, C or B?")
+    desk.set_viewport_size({"width": 500, "height": 900})  # one column: B stands above C
+    expect(desk.locator("[data-question]")).to_have_text("Which is better, B or C?")
+    desk.set_viewport_size({"width": 1280, "height": 900})
+    expect(desk.locator("[data-question]")).to_have_text("Which is better, C or B?")
     press(desk, "ArrowLeft", "ArrowLeft")
     badges_are(desk, ["1st", "3rd", "2nd", "4th"])
 
@@ -86,6 +90,10 @@ def test_while_an_answer_is_ringed_nothing_is_asked_of_a_pair(desk):
     expect(desk.locator("[data-verdicts]")).to_be_hidden()
     press(desk, "ArrowLeft", "a")
     expect(desk.locator("[data-question]")).to_have_text("Which is better, A or B?")
+    desk.get_by_role("button", name="A is better").focus()
+    press(desk, "a")
+    expect(desk.locator("[data-question]")).to_be_focused()
+    press(desk, "a")
     badges_are(desk, ["1st", "placing", "not placed", "not placed"])
     press(desk, "ArrowLeft")
     expect(desk.locator("[data-question]")).to_have_text("Which is better, C or B?")

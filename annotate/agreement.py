@@ -4,10 +4,9 @@ A task is seen through the verdicts on its pairs of answers: the first is better
 coefficient here is a function of sums over tasks, and its interval is a bootstrap that draws whole tasks: what is said
 of one task stands and falls together. docs/agreement.md has the equations and their sources."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +20,10 @@ VERDICTS = 3
 LEAST_RATERS = 2
 DRAWN_AT_ONCE = 4_000_000
 """Numbers: so many of the bootstrap's weights are in memory at a time."""
+BLOCKS = 10_000
+"""More tasks are drawn in so many blocks. The width of an interval then errs by 1 / sqrt(2 BLOCKS), 0.7 %."""
+
+Statistic = Callable[[Floats], Floats]
 
 
 class Ranked(NamedTuple):
@@ -41,6 +44,10 @@ class Panel:
     """(T, R)"""
     ranks: Ints
     """(T, R, K)"""
+
+    def of(self, which: slice | NDArray[np.bool_]) -> "Panel":
+        """Some of its tasks."""
+        return Panel(self.tasks[which], self.labelers[which], self.ranks[which])
 
     @property
     def preferences(self) -> Ints:
@@ -68,28 +75,36 @@ def panels(rankings: Iterable[Ranked]) -> list[Panel]:
 
     Tasks that fewer than two people ranked say nothing of agreement, and are left out. Of someone's several rankings
     of one task the last one counts."""
-    by_shape: dict[tuple[int, int], list[list[Ranked]]] = defaultdict(list)
-    for of_task in _task_by_task(rankings):
-        if len(of_task) >= LEAST_RATERS:
-            by_shape[len(of_task), len(of_task[0].ranks)].append(of_task)
-    return [
-        Panel(
-            tasks=np.array([of_task[0].task for of_task in found]),
-            labelers=np.array([[ranked.labeler for ranked in of_task] for of_task in found]),
-            ranks=np.array([[ranked.ranks for ranked in of_task] for of_task in found]),
-        )
-        for _, found in sorted(by_shape.items())
-    ]
+    kinds: dict[tuple[int, ...], int] = {}
+    columns = [(task, labeler, kinds.setdefault(tuple(ranks), len(kinds))) for task, labeler, ranks in rankings]
+    return panels_of_columns(np.array(columns, dtype=np.int64).reshape(-1, 3), list(kinds))
 
 
-def _task_by_task(rankings: Iterable[Ranked]) -> Iterable[list[Ranked]]:
-    task, of_task = None, dict[int, Ranked]()
-    for ranked in rankings:
-        if ranked.task != task:
-            yield list(of_task.values())
-            task, of_task = ranked.task, {}
-        of_task[ranked.labeler] = ranked
-    yield list(of_task.values())
+def panels_of_columns(rows: Ints, kinds: Sequence[Sequence[int]]) -> list[Panel]:
+    """As `panels`, of rows (task, labeler, place of the ranks among the `kinds` of ranks), (N, 3)."""
+    rows = _last_of_each(rows)
+    starts = np.flatnonzero(np.diff(rows[:, 0], prepend=-1))
+    people = np.diff(starts, append=len(rows))
+    answers = np.array([len(ranks) for ranks in kinds], dtype=np.int64)[rows[starts, 2]]
+    found = []
+    for shape in sorted(set(zip(people.tolist(), answers.tolist(), strict=True))):
+        if shape[0] < LEAST_RATERS:
+            continue
+        first = starts[(people == shape[0]) & (answers == shape[1])]
+        of_task = rows[first[:, None] + np.arange(shape[0])]
+        ranks = np.array([kind if len(kind) == shape[1] else [0] * shape[1] for kind in kinds])
+        found.append(Panel(tasks=rows[first, 0], labelers=of_task[..., 1], ranks=ranks[of_task[..., 2]]))
+    return found
+
+
+def _last_of_each(rows: Ints) -> Ints:
+    """Each labeler once a task, where they came first, with what they said last."""
+    order = np.lexsort((rows[:, 1], rows[:, 0]))
+    changes = np.diff(rows[order, :2], axis=0).any(axis=1)
+    first = order[np.concatenate([[True], changes])[: len(order)]]
+    last = order[np.concatenate([changes, [True]])[: len(order)]]
+    by_place = np.argsort(first)
+    return np.concatenate([rows[first, :2], rows[last, 2:]], axis=1)[by_place]
 
 
 def verdict_counts(panel: Panel) -> Ints:
@@ -210,12 +225,35 @@ def majority_sums(counts: Ints) -> Floats:
     return np.stack([column.sum(axis=1) for column in columns], axis=-1).astype(float)
 
 
+def tie_sums(counts: Ints) -> Floats:
+    """[ties, verdicts], (T, U, C) -> (T, 2)."""
+    return np.stack([counts[..., TIE].sum(axis=1), counts.sum(axis=(1, 2))], axis=-1).astype(float)
+
+
+def turned(sums: Floats) -> Floats:
+    """A table of verdict against verdict, (..., 3 * 3), with each pair of answers also the other way round.
+
+    Makes of sums of `alpha_sums` or `cohen_sums` what `both_ways` would have given."""
+    return sums + sums[..., ::-1]
+
+
+def disagreement(counts: Ints) -> Floats:
+    """How far apart two people's verdicts on a pair lie, mean over both, (T, U, C) -> (T,): 1 is always opposite."""
+    first, tie, second = (counts[..., verdict].astype(float) for verdict in (FIRST, TIE, SECOND))
+    people = counts.sum(axis=(1, 2)) / counts.shape[1]
+    apart = (first * second + tie * (first + second) / 2).mean(axis=1)
+    return apart / (people * (people - 1) / 2)
+
+
 def others_sums(panel: Panel) -> Floats:
-    """[how many of the others said the same, how many others], over the pairs, (T, R, 2): each person of each task."""
-    counts, raters = verdict_counts(panel), panel.ranks.shape[1]
-    same = np.take_along_axis(counts.transpose(0, 2, 1), panel.verdicts, axis=1) - 1
-    others = np.full(same.shape[:2], (raters - 1) * same.shape[2])
-    return np.stack([same.sum(axis=2), others], axis=-1).astype(float)
+    """[how many of the others said the same, how many others, ties, pairs] over the pairs, each person, (T, R, 4)."""
+    counts, (_, raters, _) = verdict_counts(panel), panel.ranks.shape
+    verdicts = panel.verdicts
+    same = np.take_along_axis(counts.transpose(0, 2, 1), verdicts, axis=1) - 1
+    pairs = np.full(same.shape[:2], same.shape[2])
+    return np.stack([same.sum(axis=2), (raters - 1) * pairs, (verdicts == TIE).sum(axis=2), pairs], axis=-1).astype(
+        float
+    )
 
 
 def by_labeler(found: Sequence[Panel]) -> dict[int, Floats]:
@@ -223,55 +261,91 @@ def by_labeler(found: Sequence[Panel]) -> dict[int, Floats]:
     if not found:
         return {}
     labelers = np.concatenate([panel.labelers.reshape(-1) for panel in found])
-    sums = np.concatenate([others_sums(panel).reshape(-1, 2) for panel in found])
+    sums = np.concatenate([others_sums(panel).reshape(-1, 4) for panel in found])
     order = np.argsort(labelers, kind="stable")
     names, starts = np.unique(labelers[order], return_index=True)
     return dict(zip(names.tolist(), np.split(sums[order], starts[1:]), strict=True))
 
 
-def by_pair_of_labelers(found: Sequence[Panel]) -> dict[tuple[int, int], Floats]:
-    """For each two labelers, the smaller id first, their `cohen_sums`, both ways, a row for each task they share."""
-    rows: dict[tuple[int, int], list[Floats]] = defaultdict(list)
+def of_two(found: Sequence[Panel], one: int, other: int) -> Floats:
+    """The `cohen_sums` of two labelers, a row for each task that they share."""
+    rows = [np.zeros((0, VERDICTS**2))]
     for panel in found:
-        verdicts = np.concatenate([panel.verdicts, 2 - panel.verdicts], axis=2)
-        for one, other in combinations(range(panel.labelers.shape[1]), 2):
-            sums = cohen_sums(verdicts[:, one], verdicts[:, other])
-            swapped = sums.reshape(-1, VERDICTS, VERDICTS).transpose(0, 2, 1).reshape(len(sums), -1)
-            in_order = panel.labelers[:, one] < panel.labelers[:, other]
-            sums = np.where(in_order[:, None], sums, swapped)
-            for pair, row in zip(np.sort(panel.labelers[:, [one, other]], axis=1).tolist(), sums, strict=True):
-                rows[pair[0], pair[1]].append(row)
-    return {pair: np.stack(found) for pair, found in rows.items()}
+        is_one, is_other = panel.labelers == one, panel.labelers == other
+        shared = is_one.any(axis=1) & is_other.any(axis=1)
+        if shared.any():
+            both = panel.of(shared).verdicts
+            rows.append(cohen_sums(both[is_one[shared]], both[is_other[shared]]))
+    return np.concatenate(rows)
+
+
+def tables_of_pairs(found: Sequence[Panel], labelers: Ints) -> tuple[Floats, Ints]:
+    """Of each two of these labelers, sorted by id: the sum of their `cohen_sums`, (L, L, 9), and their shared tasks."""
+    n, cells = len(labelers), VERDICTS**2
+    tables, tasks = np.zeros(n * n * cells), np.zeros(n * n, dtype=np.int64)
+    for panel in found:
+        verdicts = panel.verdicts
+        place = np.minimum(np.searchsorted(labelers, panel.labelers), n - 1)
+        known = labelers[place] == panel.labelers
+        for one, other in permutations(range(panel.labelers.shape[1]), 2):
+            both = known[:, one] & known[:, other]
+            pair = place[both, one] * n + place[both, other]
+            cell = verdicts[both, one] * VERDICTS + verdicts[both, other]
+            tables += np.bincount((pair[:, None] * cells + cell).ravel(), minlength=len(tables))
+            tasks += np.bincount(pair, minlength=len(tasks))
+    return tables.reshape(n, n, cells), tasks.reshape(n, n)
 
 
 def estimate(
-    sums: Floats, statistic: Callable[[Floats], Floats], *, level: float = 0.95, draws: int = 1000, seed: int = 0
+    sums: Floats, statistic: Statistic, *, level: float = 0.95, draws: int = 1000, seed: int = 0
 ) -> Estimate | None:
-    """The statistic of the summed rows (T, S), with its percentile bootstrap interval by task. None if it is undefined.
+    """The statistic of the summed rows (T, S), with its percentile bootstrap interval by task; None if undefined."""
+    return estimates(sums, {"": statistic}, level=level, draws=draws, seed=seed)[""]
+
+
+def estimates(
+    sums: Floats, statistics: Mapping[str, Statistic], *, level: float = 0.95, draws: int = 1000, seed: int = 0
+) -> dict[str, Estimate | None]:
+    """Several statistics of the same rows, from the same draws."""
+    total, drawn = sums.sum(axis=0), _drawn_sums(sums, draws, np.random.default_rng(seed))
+    found: dict[str, Estimate | None] = {}
+    for name, statistic in statistics.items():
+        value = float(statistic(total)) if len(sums) else float("nan")
+        of_draws = statistic(drawn)
+        of_draws = of_draws[np.isfinite(of_draws)]
+        if not np.isfinite(value):
+            found[name] = None
+        elif not len(drawn):
+            found[name] = Estimate(value, None, None, len(sums))
+        else:
+            ends = [(1 - level) / 2, (1 + level) / 2]
+            low, high = np.quantile(of_draws, ends) if len(of_draws) else (value, value)
+            found[name] = Estimate(value, float(low), float(high), len(sums))
+    return found
+
+
+def _drawn_sums(sums: Floats, draws: int, random: np.random.Generator) -> Floats:
+    """The summed rows of so many draws, (draws, S); none where fewer than two tasks speak.
 
     Tasks that add the same are drawn together: to draw T tasks with replacement is to draw how often each of the
-    different rows comes from a multinomial, which for pairs costs the same for a million tasks as for a hundred."""
-    value = float(statistic(sums.sum(axis=0))) if len(sums) else float("nan")
-    if not np.isfinite(value):
-        return None
+    different rows comes from a multinomial. Of very many tasks, equal blocks by lot are drawn."""
     if len(sums) < 2:
-        return Estimate(value, None, None, len(sums))
+        return np.zeros((0, sums.shape[1]))
+    if len(sums) > BLOCKS:
+        sums = _in_blocks(sums, random)
     rows, often = np.unique(sums, axis=0, return_counts=True)
-    drawn = _drawn(rows, often, statistic, draws, np.random.default_rng(seed))
-    drawn = drawn[np.isfinite(drawn)]
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]) if len(drawn) else (value, value)
-    return Estimate(value, float(low), float(high), len(sums))
+    tasks, at_once = len(sums), max(1, DRAWN_AT_ONCE // len(rows))
+    return np.concatenate(
+        [
+            random.multinomial(tasks, often / tasks, size=min(at_once, draws - start)) @ rows
+            for start in range(0, draws, at_once)
+        ]
+    )
 
 
-def _drawn(
-    rows: Floats, often: Ints, statistic: Callable[[Floats], Floats], draws: int, random: np.random.Generator
-) -> Floats:
-    tasks, at_once = int(often.sum()), max(1, DRAWN_AT_ONCE // len(rows))
-    parts = []
-    for start in range(0, draws, at_once):
-        weights = random.multinomial(tasks, often / tasks, size=min(at_once, draws - start))
-        parts.append(statistic(weights @ rows))
-    return np.concatenate(parts)
+def _in_blocks(sums: Floats, random: np.random.Generator) -> Floats:
+    starts = np.linspace(0, len(sums), BLOCKS, endpoint=False, dtype=np.int64)
+    return np.add.reduceat(sums[random.permutation(len(sums))], starts)
 
 
 def _share(part: Floats, whole: Floats) -> Floats:

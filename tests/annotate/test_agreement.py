@@ -2,7 +2,8 @@
 
 import gzip
 import json
-from itertools import combinations
+from dataclasses import replace
+from itertools import combinations, permutations
 from pathlib import Path
 
 import krippendorff
@@ -112,22 +113,73 @@ def test_of_someones_two_rankings_of_a_task_the_last_counts() -> None:
 
 
 def test_each_labeler_is_compared_with_the_others() -> None:
-    """Ada and Ben say first, Cay second: Ada agrees with one of her two others, Cay with none."""
-    (panel,) = agreement.panels([Ranked(1, 1, (1, 2)), Ranked(1, 2, (1, 2)), Ranked(1, 3, (2, 1))])
+    """Ada and Ben say first, Cay ties: Ada agrees with one of her two others, Cay with none, on the one pair."""
+    (panel,) = agreement.panels([Ranked(1, 1, (1, 2)), Ranked(1, 2, (1, 2)), Ranked(1, 3, (1, 1))])
 
     sums = agreement.by_labeler([panel])
 
-    assert {labeler: rows.tolist() for labeler, rows in sums.items()} == {1: [[1, 2]], 2: [[1, 2]], 3: [[0, 2]]}
+    assert {labeler: rows.tolist() for labeler, rows in sums.items()} == {
+        1: [[1, 2, 0, 1]],
+        2: [[1, 2, 0, 1]],
+        3: [[0, 2, 1, 1]],
+    }
 
 
 def test_two_labelers_have_one_table_whichever_of_them_ranked_first() -> None:
-    rows = [Ranked(1, 7, (1, 2)), Ranked(1, 5, (1, 1)), Ranked(2, 5, (1, 1)), Ranked(2, 7, (1, 2))]
+    rows = [
+        Ranked(1, 7, (1, 2)),
+        Ranked(1, 5, (1, 1)),
+        Ranked(2, 5, (1, 1)),
+        Ranked(2, 7, (1, 2)),
+        Ranked(2, 6, (1, 2)),
+    ]
 
-    tables = agreement.by_pair_of_labelers(agreement.panels(rows))
+    one, other = agreement.of_two(agreement.panels(rows), 5, 7)
 
-    one, other = tables[5, 7]
     assert one.tolist() == other.tolist()
-    assert one.reshape(3, 3)[agreement.TIE].tolist() == [1, 0, 1]
+    assert one.reshape(3, 3)[agreement.TIE].tolist() == [1, 0, 0]
+
+
+def test_the_tables_of_all_pairs_are_those_of_two_and_two() -> None:
+    random = np.random.default_rng(3)
+    panel = random_panel(tasks=60, raters=3, answers=3)
+    labelers = np.array([random.permutation([4, 7, 8, 11])[:3] for _ in range(60)])
+    found = [replace(panel, labelers=labelers)]
+    known = np.array([4, 8, 11])
+
+    tables, tasks = agreement.tables_of_pairs(found, known)
+
+    for one, other in permutations(range(3), 2):
+        rows = agreement.of_two(found, known[one], known[other])
+        assert tables[one, other].tolist() == rows.sum(axis=0).tolist() and tasks[one, other] == len(rows)
+
+
+def test_sums_turned_are_those_of_pairs_both_ways() -> None:
+    counts = agreement.verdict_counts(random_panel(tasks=9, raters=3, answers=3))
+
+    assert np.allclose(
+        agreement.turned(agreement.alpha_sums(counts)), agreement.alpha_sums(agreement.both_ways(counts))
+    )
+
+
+def test_distance_is_that_of_all_pairs_of_people_worked_one_by_one() -> None:
+    panel = random_panel(tasks=20, raters=4, answers=3)
+
+    ours = agreement.disagreement(agreement.verdict_counts(panel))
+
+    apart = [abs(panel.verdicts[:, a] - panel.verdicts[:, b]).mean(axis=1) / 2 for a, b in combinations(range(4), 2)]
+    assert ours == pytest.approx(np.mean(apart, axis=0))
+
+
+def test_the_interval_of_very_many_tasks_is_that_of_drawing_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    sums = agreement.alpha_sums(agreement.verdict_counts(random_panel(tasks=2000, raters=3, answers=4)))
+    whole = estimate(sums, agreement.nominal_alpha)
+
+    monkeypatch.setattr(agreement, "BLOCKS", 500)
+    ours = estimate(sums, agreement.nominal_alpha)
+
+    assert ours.value == whole.value
+    assert ours.high - ours.low == pytest.approx(whole.high - whole.low, rel=0.15)
 
 
 def test_the_interval_is_that_of_drawing_whole_tasks_one_by_one() -> None:

@@ -24,7 +24,7 @@ class IntervalPicture:
     low: float
     value: float
     high: float
-    chance: float
+    chance: float | None
     ticks: tuple[Tick, ...]
 
     @property
@@ -43,6 +43,30 @@ def share_with_interval(
 
     ticks = tuple(Tick(x(tenth / 10), f"{tenth * 10} %") for tenth in range(round(least * 10), 11))
     return IntervalPicture(width=width, low=x(low), value=x(value), high=x(high), chance=x(chance), ticks=ticks)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """On which several values lie, each in a picture of its own."""
+
+    least: float
+    most: float
+    width: int = 240
+    margin: int = 14
+
+    @property
+    def ticks(self) -> tuple[Tick, ...]:
+        steps = (self.least + (self.most - self.least) * step / 4 for step in range(5))
+        return tuple(Tick(self._x(at), f"{at:g}".replace("-", "−")) for at in steps)
+
+    def dot(self, value: float, low: float | None, high: float | None, mark: float | None) -> IntervalPicture:
+        """Without an interval, the dot alone; `mark` is what it is held against."""
+        ends = (self._x(value if end is None else end) for end in (low, high))
+        at = None if mark is None else self._x(mark)
+        return IntervalPicture(self.width, next(ends), self._x(value), next(ends), at, self.ticks)
+
+    def _x(self, value: float) -> float:
+        return place(value, self.least, self.most, self.margin, self.width - self.margin)
 
 
 @dataclass(frozen=True)

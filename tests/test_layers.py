@@ -16,8 +16,9 @@ HEAVY = {"torch", "transformers", "safetensors", "gguf", "peft", "tokenizers"}
 SERVER = {"django", "celery", "rest_framework", "knox", "axes", "django_htmx"}
 FORMATS = [f"formats/{path.name}" for path in (ROOT / "annotate/formats").glob("[!_]*.py")]
 SNAPSHOTS = [f"snapshots/{name}.py" for name in ("spec", "consensus", "splitting", "tally")]
+AGREEMENT = ["agreement.py", "agreement_figures.py", "agreement_words.py"]
 PURE = {
-    "annotate": ["ranking.py", "pairing.py", "agreement.py", *FORMATS, *SNAPSHOTS],
+    "annotate": ["ranking.py", "pairing.py", *AGREEMENT, *FORMATS, *SNAPSHOTS],
     "rewards": ["specs.py", "metrics.py", "model_folder.py"],
     "training": ["specs.py", "metrics.py"],
 }

@@ -1,6 +1,6 @@
 from pytest import approx
 
-from annotate.charts import histogram, line, share_with_interval
+from annotate.charts import Scale, histogram, line, share_with_interval
 
 
 def test_a_share_of_70_percent_lies_in_the_middle_of_a_line_from_40_to_100():
@@ -52,3 +52,15 @@ def test_a_line_goes_from_the_least_at_the_bottom_to_the_greatest_at_the_top():
 def test_equal_values_lie_in_the_middle_and_what_is_not_whole_is_not_drawn():
     assert {dot.y for dot in line([2.0, 2.0], height=160).dots} == {80.0}
     assert line([1.0]) is None and line([1.0, None, 2.0]) is None
+
+
+def test_a_scale_puts_value_interval_and_mark_on_one_line():
+    scale = Scale(-1.0, 1.0, width=240, margin=20)  # 200 wide: 0.1 is 10
+    picture = scale.dot(0.5, 0.4, 0.6, mark=0.0)
+    assert (picture.low, picture.value, picture.high, picture.chance) == (160.0, 170.0, 180.0, 120.0)
+    assert [tick.label for tick in scale.ticks] == ["−1", "−0.5", "0", "0.5", "1"]
+
+
+def test_a_value_without_an_interval_is_a_dot_without_a_mark():
+    picture = Scale(0.0, 1.0).dot(0.5, None, None, mark=None)
+    assert picture.low == picture.value == picture.high and picture.chance is None

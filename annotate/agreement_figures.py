@@ -1,0 +1,205 @@
+"""All that the agreement page says, from panels: numbers that JSON can hold, labelers and tasks by their ids. Pure."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from annotate import agreement
+from annotate.agreement import Estimate, Floats, Panel, Statistic
+
+TASKS_AT_ONCE = 20_000
+MATRIX_OF = 12
+"""Labelers: more make a matrix that nobody can read."""
+COMPARED = 200
+"""Labelers, those who share the most, among whom the pairs that agree least are looked for."""
+LEAST_PAIRS = 20
+LEAST_SHARED = 10
+"""Tasks: below these, a person's interval says more of luck than of them."""
+LABELERS_SHOWN = 40
+DISPUTED_SHOWN = 20
+
+ALPHA, FLEISS, MAJORITY = slice(0, 9), slice(9, 14), slice(14, 18)
+TIES, TAU = slice(18, 20), slice(20, 22)
+"""The columns of `_sums`."""
+
+
+def _both_ways_fleiss(sums: Floats) -> Floats:
+    ratings = sums[..., 2:]
+    return agreement.fleiss_kappa(np.concatenate([sums[..., :2], ratings + ratings[..., ::-1]], axis=-1))
+
+
+STATISTICS: dict[str, Statistic] = {
+    "same": lambda sums: agreement.mean(sums[..., FLEISS]),
+    "alpha": lambda sums: agreement.nominal_alpha(agreement.turned(sums[..., ALPHA])),
+    "ordinal_alpha": lambda sums: agreement.ordinal_alpha(agreement.turned(sums[..., ALPHA])),
+    "fleiss_kappa": lambda sums: _both_ways_fleiss(sums[..., FLEISS]),
+    "tau_b": lambda sums: agreement.mean(sums[..., TAU]),
+    "majority": lambda sums: agreement.mean(sums[..., MAJORITY][..., [2, 1]]),
+    "unanimous": lambda sums: agreement.mean(sums[..., MAJORITY][..., [3, 1]]),
+    "ties": lambda sums: agreement.mean(sums[..., TIES]),
+}
+AS_STORED: dict[str, Statistic] = {
+    "alpha": lambda sums: agreement.nominal_alpha(sums[..., ALPHA]),
+    "ordinal_alpha": lambda sums: agreement.ordinal_alpha(sums[..., ALPHA]),
+    "fleiss_kappa": lambda sums: agreement.fleiss_kappa(sums[..., FLEISS]),
+}
+
+
+def figures(found: Sequence[Panel]) -> dict[str, Any]:
+    """Without `coefficients` and all that follows where nobody ranked what another did."""
+    said: dict[str, Any] = {
+        "tasks": sum(len(panel.tasks) for panel in found),
+        "rankings": sum(panel.labelers.size for panel in found),
+        "people": _people(found),
+    }
+    if not found:
+        return said
+    parts = list(_slices(found))
+    sums = np.concatenate([_sums(part) for part in parts])
+    labelers = _labelers(parts)
+    return said | {
+        "verdict_pairs": sum(_pairs_of_people(part) * _pairs_of_answers(part) * len(part.tasks) for part in found),
+        "coefficients": _coefficients(found, sums),
+        **_counts(found, sums.sum(axis=0)),
+        "n_labelers": labelers.pop("n"),
+        **labelers,
+        **_pairs_of_labelers(found, labelers["ids"]),
+        "disputed": _disputed(parts),
+    }
+
+
+def _slices(found: Sequence[Panel]) -> Iterator[Panel]:
+    """Of few tasks each: what is made on the way of a million would not fit a web process."""
+    for panel in found:
+        for start in range(0, len(panel.tasks), TASKS_AT_ONCE):
+            yield panel.of(slice(start, start + TASKS_AT_ONCE))
+
+
+def _sums(panel: Panel) -> Floats:
+    counts = agreement.verdict_counts(panel)
+    columns = (agreement.alpha_sums, agreement.fleiss_sums, agreement.majority_sums, agreement.tie_sums)
+    return np.concatenate([*(sums(counts) for sums in columns), agreement.tau_sums(panel)], axis=1)
+
+
+def _people(found: Sequence[Panel]) -> list[dict[str, int]]:
+    tasks: Counter[int] = Counter()
+    for panel in found:
+        tasks[panel.labelers.shape[1]] += len(panel.tasks)
+    return [{"people": people, "tasks": count} for people, count in sorted(tasks.items())]
+
+
+def _pairs_of_people(panel: Panel) -> int:
+    people = panel.labelers.shape[1]
+    return people * (people - 1) // 2
+
+
+def _pairs_of_answers(panel: Panel) -> int:
+    answers = panel.ranks.shape[2]
+    return answers * (answers - 1) // 2
+
+
+def _coefficients(found: Sequence[Panel], sums: Floats) -> dict[str, Any]:
+    """Fleiss' kappa is left out where the tasks have different numbers of people: it is not made for that."""
+    statistics = dict(STATISTICS)
+    if len({panel.labelers.shape[1] for panel in found}) > 1:
+        del statistics["fleiss_kappa"]
+    total = sums.sum(axis=0)
+    said = {name: _as_json(one) for name, one in agreement.estimates(sums, statistics).items() if one}
+    for name in AS_STORED.keys() & said.keys():
+        said[name]["stored"] = _finite(AS_STORED[name](total))
+    return said
+
+
+def _as_json(one: Estimate) -> dict[str, Any]:
+    return {"value": one.value, "low": one.low, "high": one.high}
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _counts(found: Sequence[Panel], total: Floats) -> dict[str, Any]:
+    """Pairs of answers by how far people agree on them, verdicts, and pairs of rankings with a tau-b."""
+    _, units, majority, unanimous = total[MAJORITY].astype(int).tolist()
+    ties, verdicts = total[TIES].astype(int).tolist()
+    ranking_pairs, defined = sum(_pairs_of_people(part) * len(part.tasks) for part in found), int(total[TAU][1])
+    return {
+        "pairs": {"all": units, "unanimous": unanimous, "majority": majority, "no_majority": units - majority},
+        "verdicts": {"all": verdicts, "ties": ties},
+        "tau": {"pairs": defined, "undefined": ranking_pairs - defined},
+    }
+
+
+def _labelers(parts: Sequence[Panel]) -> dict[str, Any]:
+    """Those who stand apart, and of the others those who share the most tasks; who agrees least comes first."""
+    rows = agreement.by_labeler(parts)
+    total = sum(sums.sum(axis=0) for sums in rows.values())
+    mean = float(agreement.mean(total))
+    busiest = sorted(rows, key=lambda labeler: (-len(rows[labeler]), labeler))
+    said = {}
+    for place, labeler in enumerate(busiest):
+        if place >= LABELERS_SHOWN and len(rows[labeler]) < LEAST_SHARED:
+            break
+        said[labeler] = _labeler(labeler, rows[labeler], mean)
+    apart = [one for one in said.values() if one["apart"]]
+    apart = sorted(apart, key=lambda one: one["high"])[:LABELERS_SHOWN]
+    rest = [one for one in said.values() if not one["apart"]][: LABELERS_SHOWN - len(apart)]
+    shown = sorted([*apart, *rest], key=lambda one: (one["value"], one["labeler"]))
+    return {"n": len(rows), "ids": busiest, "labelers": shown, "labelers_mean": mean}
+
+
+def _labeler(labeler: int, sums: Floats, mean: float) -> dict[str, Any]:
+    one = agreement.estimate(sums, agreement.mean)
+    assert one is not None, "a labeler without others"
+    ties, pairs = sums[:, 2:].sum(axis=0)
+    apart = len(sums) >= LEAST_SHARED and one.high is not None and one.high < mean
+    return {"labeler": labeler, "tasks": len(sums), **_as_json(one), "ties": ties / pairs, "apart": bool(apart)}
+
+
+def _pairs_of_labelers(found: Sequence[Panel], busiest: Sequence[int]) -> dict[str, Any]:
+    """All pairs of few labelers, or those of many that agree least."""
+    if len(busiest) <= MATRIX_OF:
+        pairs = list(combinations(sorted(busiest), 2))
+    else:
+        pairs = _least_agreeing(found, sorted(busiest[:COMPARED]))
+    rows = [_two(found, *pair) for pair in pairs]
+    rows = [row for row in rows if row["tasks"]]
+    return {
+        "matrix": sorted(busiest) if len(busiest) <= MATRIX_OF else [],
+        "labeler_pairs": sorted(rows, key=lambda row: (row["value"] is None, row["value"])),
+    }
+
+
+def _two(found: Sequence[Panel], one: int, other: int) -> dict[str, Any]:
+    sums = agreement.of_two(found, one, other)
+    kappa = agreement.estimate(sums, lambda table: agreement.cohen_kappa(agreement.turned(table)))
+    said = _as_json(kappa) if kappa else {"value": None, "low": None, "high": None}
+    stored = _finite(agreement.cohen_kappa(sums.sum(axis=0)))
+    return {"one": one, "other": other, "tasks": len(sums), **said, "stored": stored}
+
+
+def _least_agreeing(found: Sequence[Panel], labelers: Sequence[int]) -> list[tuple[int, int]]:
+    tables, tasks = agreement.tables_of_pairs(found, np.array(labelers))
+    kappas = agreement.cohen_kappa(agreement.turned(tables))
+    kappas[(tasks < LEAST_SHARED) | ~np.isfinite(kappas)] = np.inf
+    kappas[np.tril_indices(len(labelers))] = np.inf
+    order = np.argsort(kappas, axis=None, kind="stable")[:LEAST_PAIRS]
+    places = [divmod(int(place), len(labelers)) for place in order if np.isfinite(kappas.flat[place])]
+    return [(labelers[one], labelers[other]) for one, other in places]
+
+
+def _disputed(parts: Sequence[Panel]) -> list[dict[str, Any]]:
+    """The tasks whose verdicts lie furthest apart, those of more people first where they are equal."""
+    worst: list[dict[str, Any]] = []
+    for part in parts:
+        counts = agreement.verdict_counts(part)
+        apart, people = agreement.disagreement(counts), part.labelers.shape[1]
+        same = agreement.mean(agreement.fleiss_sums(counts).T[:2].T)
+        for place in np.argsort(-apart, kind="stable")[:DISPUTED_SHOWN].tolist():
+            if apart[place] > 0:
+                row = {"task": int(part.tasks[place]), "people": people, "answers": part.ranks.shape[2]}
+                worst.append(row | {"apart": float(apart[place]), "same": float(same[place])})
+    return sorted(worst, key=lambda row: (-row["apart"], -row["people"], row["task"]))[:DISPUTED_SHOWN]

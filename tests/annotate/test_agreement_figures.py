@@ -1,0 +1,94 @@
+"""What the agreement page counts, where it has more labelers or fewer tasks than the published data."""
+
+import json
+
+import numpy as np
+import pytest
+
+from annotate import agreement, agreement_figures, agreement_words
+from annotate.agreement import Panel
+from annotate.agreement_figures import figures
+from tests.annotate.test_agreement import random_panel
+
+
+def crowd(tasks: int, people: int, seed: int = 0) -> Panel:
+    """Each task by three of so many people; the one of the least id turns every order round."""
+    random = np.random.default_rng(seed)
+    panel = random_panel(tasks=tasks, raters=3, answers=2, seed=seed)
+    labelers = np.array([random.permutation(people)[:3] for _ in range(tasks)]) + 1
+    ranks = np.where((labelers == 1)[..., None], panel.ranks[..., ::-1], panel.ranks)
+    return Panel(panel.tasks, labelers, ranks)
+
+
+def test_the_figures_are_those_of_the_functions_both_ways_and_as_stored() -> None:
+    panel = crowd(tasks=300, people=6)
+    counts = agreement.verdict_counts(panel)
+
+    found = figures([panel])["coefficients"]
+
+    for name, sums, statistic in (
+        ("alpha", agreement.alpha_sums, agreement.nominal_alpha),
+        ("ordinal_alpha", agreement.alpha_sums, agreement.ordinal_alpha),
+        ("fleiss_kappa", agreement.fleiss_sums, agreement.fleiss_kappa),
+    ):
+        both = agreement.estimate(sums(agreement.both_ways(counts)), statistic)
+        assert (found[name]["value"], found[name]["low"]) == pytest.approx((both.value, both.low), abs=0.02)
+        assert found[name]["value"] == pytest.approx(both.value)
+        assert found[name]["stored"] == pytest.approx(statistic(sums(counts).sum(axis=0)))
+    assert found["ties"]["value"] == pytest.approx(counts[..., agreement.TIE].sum() / counts.sum())
+
+
+def test_of_a_crowd_those_who_stand_apart_are_shown_and_sorted_first_of_the_busiest() -> None:
+    found = figures([crowd(tasks=1500, people=80)])
+
+    shown = found["labelers"]
+    assert found["n_labelers"] == 80 and len(shown) == agreement_figures.LABELERS_SHOWN
+    assert shown[0]["labeler"] == 1 and shown[0]["apart"]
+    assert [one["value"] for one in shown] == sorted(one["value"] for one in shown)
+
+
+def test_of_a_crowd_the_pairs_that_agree_least_are_shown_in_place_of_a_matrix() -> None:
+    found = figures([crowd(tasks=1500, people=14)])
+
+    values = [row["value"] for row in found["labeler_pairs"]]
+    assert found["matrix"] == [] and len(values) == agreement_figures.LEAST_PAIRS
+    assert values == sorted(values)
+    assert sum(1 in (row["one"], row["other"]) for row in found["labeler_pairs"]) >= 10
+
+
+def test_fleiss_kappa_is_left_out_where_tasks_have_different_numbers_of_people() -> None:
+    found = figures([random_panel(tasks=20, raters=2, answers=3), random_panel(tasks=20, raters=3, answers=3)])
+
+    assert "fleiss_kappa" not in found["coefficients"] and "alpha" in found["coefficients"]
+    assert agreement_words.people(found["people"]) == "2 to 3"
+
+
+def test_one_task_has_values_without_intervals_and_all_can_be_kept_as_json() -> None:
+    found = figures([random_panel(tasks=1, raters=2, answers=3)])
+
+    assert found["coefficients"]["same"]["low"] is None
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_people_who_only_tie_leave_what_is_undefined_out() -> None:
+    panel = Panel(np.array([1, 2]), np.array([[1, 2], [1, 2]]), np.ones((2, 2, 3), dtype=int))
+
+    found = figures([panel])
+
+    assert not {"alpha", "tau_b", "fleiss_kappa"} & found["coefficients"].keys()
+    assert found["tau"] == {"pairs": 0, "undefined": 2} and found["disputed"] == []
+    json.dumps(found, allow_nan=False)
+
+
+def test_nobody_gives_no_figures() -> None:
+    assert figures([]) == {"tasks": 0, "rankings": 0, "people": []}
+
+
+def test_alpha_is_told_with_krippendorffs_own_marks() -> None:
+    told = [agreement_words.explained("alpha", value) for value in (-0.1, 0.3, 0.7, 0.9)]
+
+    assert [("chance would make them" in one, "less is usual" in one) for one in told[:2]] == [
+        (True, False),
+        (False, True),
+    ]
+    assert "tentative" in told[2] and "reliable" in told[3]

@@ -5,7 +5,7 @@ from django.urls import path
 from django.views.decorators.http import require_http_methods
 
 from annotate import desk
-from annotate.views import accounts, imports, members, projects, prompts, rankings, snapshots
+from annotate.views import accounts, agreement, imports, members, projects, prompts, rankings, snapshots
 
 urlpatterns = [
     path("sign-in/", require_http_methods(["GET", "POST"])(accounts.SignIn.as_view()), name="sign_in"),
@@ -30,6 +30,7 @@ urlpatterns = [
     path("projects/<slug:slug>/imports/<int:pk>/refused.jsonl", imports.refused_rows, name="refused_rows"),
     path("projects/<slug:slug>/rankings/", rankings.rankings, name="rankings"),
     path("projects/<slug:slug>/rankings/<int:pk>", rankings.ranking, name="ranking"),
+    path("projects/<slug:slug>/agreement", agreement.agreement, name="agreement"),
     path("projects/<slug:slug>/snapshots/", snapshots.snapshots, name="snapshots"),
     path("projects/<slug:slug>/snapshots/new", snapshots.freeze, name="freeze"),
     path("projects/<slug:slug>/snapshots/compare", snapshots.snapshot_compare, name="snapshot_compare"),

@@ -42,6 +42,7 @@ MATRIX: dict[str, dict[str, str]] = {
     "refused_rows": {"GET": "researcher"},
     "rankings": {"GET": "reviewer"},
     "ranking": {"GET": "reviewer"},
+    "agreement": {"GET": "reviewer"},
     "snapshots": {"GET": "researcher"},
     "freeze": {"GET": "researcher", "POST": "researcher"},
     "snapshot": {"GET": "researcher"},

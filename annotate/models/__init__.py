@@ -1,5 +1,6 @@
 """The rows of annotation. Rules about data are constraints, and their names state them."""
 
+from annotate.models.agreement import AgreementFigures
 from annotate.models.answers import Answer, AnswerBatch, Prompt
 from annotate.models.imports import Import, RefusedRow
 from annotate.models.people import AuditEvent, SignInLink, Token, User
@@ -16,6 +17,7 @@ from annotate.models.tasks import (
 )
 
 __all__ = [
+    "AgreementFigures",
     "Answer",
     "AnswerBatch",
     "Assignment",

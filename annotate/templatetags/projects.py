@@ -19,6 +19,7 @@ TABS = [
     ("my_work", "My work", Role.LABELER),
     ("prompts", "Prompts", Role.REVIEWER),
     ("rankings", "Rankings", Role.REVIEWER),
+    ("agreement", "Agreement", Role.REVIEWER),
     ("snapshots", "Snapshots", Role.RESEARCHER),
     ("guidelines", "Guidelines", Role.LABELER),
     ("members", "Members", Role.ADMIN),

@@ -25,6 +25,7 @@ def main() -> None:
         policy = str(convert(demo.weights(print), scratch / "convert"))
         run("benchmarks.claim", "--tasks", "10000", "100000")
         run("benchmarks.files", "10000")
+        run("benchmarks.agreement", "--pairs", "10000", "100000")
         run("benchmarks.reward", "planted")
         run("benchmarks.reward", "rows")
         if not os.environ.get("PLACKETT_TEST_DATA"):

@@ -2,20 +2,20 @@
 
 They name people by pseudonym only. docs/formats.md has the tables."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import groupby
 from operator import itemgetter
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import F, OuterRef, QuerySet
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import F, Func, OuterRef, QuerySet, TextField
 
+from annotate.copying import copy_out
 from annotate.formats.rows import Row
 from annotate.models import Answer, Prompt, Ranking, TaskAnswer
 
-CHUNK = 2000
 
-
-def ranking_rows(rankings: QuerySet[Ranking]) -> Iterator[Row]:
+def ranking_rows(rankings: QuerySet[Ranking]) -> Generator[Row]:
     """The truth, and the trainer's input. Rows of a prompt follow each other, the older ranking first."""
     for _, row in _ranking_rows(rankings.order_by("task__prompt_id", "pk")):
         yield row
@@ -27,47 +27,68 @@ def ranking_rows_by_task(rankings: QuerySet[Ranking]) -> Iterator[list[Row]]:
         yield [row for _, row in of_task]
 
 
+class _Together(Func):
+    """Of two texts: one look at the answers of a task, where two arrays would take two."""
+
+    template = "ARRAY[%(expressions)s]"
+    output_field = ArrayField(TextField())
+
+
 def _ranking_rows(rankings: QuerySet[Ranking]) -> Iterator[tuple[int, Row]]:
     """Each with its task."""
     shown = TaskAnswer.objects.filter(task=OuterRef("task")).order_by("position")
     columns = {
-        "id": F("task__prompt__external_id"),
-        "root": F("task__prompt__root"),
-        "prompt": F("task__prompt__messages"),
-        "answers": ArraySubquery(shown.values("answer__text")),
-        "ranks": F("ranks"),
-        "labeler": F("labeler__pseudonym"),
-        "sources": ArraySubquery(shown.values("answer__batch__source_name")),
-        "strength": F("strength"),
-        "created_at": F("created_at"),
-        "split": F("task__prompt__split"),
-        "guidelines_version": F("guidelines_version"),
-        "metadata": F("metadata"),
+        F("task_id"): "int8",
+        F("task__prompt__external_id"): "text",
+        F("task__prompt__root"): "text",
+        F("task__prompt__messages"): "jsonb",
+        ArraySubquery(shown.values(_=_Together("answer__text", "answer__batch__source_name"))): "text[]",
+        F("ranks"): "jsonb",
+        F("labeler__pseudonym"): "text",
+        F("strength"): "float8",
+        F("created_at"): "timestamptz",
+        F("task__prompt__split"): "text",
+        F("guidelines_version"): "int4",
+        F("metadata"): "jsonb",
     }
-    # The database puts each row together: a tenth of the time that model instances take. Their names are not ours.
-    found = rankings.values_list("task_id", *columns.values())
-    for task, *values in found.iterator(chunk_size=CHUNK):
-        row = dict(zip(columns, values, strict=True))
-        metadata = row.pop("metadata")
-        row["created_at"] = row["created_at"].isoformat()
-        yield task, {**row, "metadata": metadata} if metadata else row
-
-
-def demonstration_rows(answers: QuerySet[Answer]) -> Iterator[Row]:
-    """What people wrote, as whole conversations."""
-    ordered = answers.order_by("prompt_id", "pk").select_related("prompt").defer("token_ids", "logprobs")
-    for answer in ordered.iterator(chunk_size=CHUNK):
-        prompt = answer.prompt
-        yield {
-            "messages": [*prompt.messages, {"role": "assistant", "content": answer.text}],
-            "id": prompt.external_id,
-            "root": prompt.root,
-            "split": prompt.split,
+    found = copy_out(rankings.values_list(*columns), list(columns.values()))
+    for task, id, root, prompt, said, ranks, labeler, strength, created_at, split, version, metadata in found:
+        row = {
+            "id": id,
+            "root": root,
+            "prompt": prompt,
+            "answers": [text for text, _ in said],
+            "ranks": ranks,
+            "labeler": labeler,
+            "sources": [source for _, source in said],
+            "strength": strength,
+            "created_at": created_at.isoformat(),
+            "split": split,
+            "guidelines_version": version,
         }
+        if metadata:
+            row["metadata"] = metadata
+        yield task, row
 
 
-def prompt_rows(prompts: QuerySet[Prompt]) -> Iterator[Row]:
+def demonstration_rows(answers: QuerySet[Answer]) -> Generator[Row]:
+    """What people wrote, as whole conversations."""
+    columns = {
+        "prompt__messages": "jsonb",
+        "text": "text",
+        "prompt__external_id": "text",
+        "prompt__root": "text",
+        "prompt__split": "text",
+    }
+    ordered = answers.order_by("prompt_id", "pk")
+    for messages, text, id, root, split in copy_out(ordered.values_list(*columns), list(columns.values())):
+        said = {"role": "assistant", "content": text}
+        yield {"messages": [*messages, said], "id": id, "root": root, "split": split}
+
+
+def prompt_rows(prompts: QuerySet[Prompt]) -> Generator[Row]:
     """As an import reads them: metadata beside the fields of the format, which come last."""
-    for prompt in prompts.order_by("pk").iterator(chunk_size=CHUNK):
-        named = {"prompt": prompt.messages, "split": prompt.split, "id": prompt.external_id, "root": prompt.root}
-        yield {**prompt.metadata, **named}
+    columns = {"metadata": "jsonb", "messages": "jsonb", "split": "text", "external_id": "text", "root": "text"}
+    found = copy_out(prompts.order_by("pk").values_list(*columns), list(columns.values()))
+    for metadata, messages, split, id, root in found:
+        yield {**metadata, "prompt": messages, "split": split, "id": id, "root": root}

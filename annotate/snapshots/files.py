@@ -12,6 +12,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection, transaction
 
+from annotate import json_lines
 from annotate.formats.rows import Row
 from annotate.models import Snapshot
 
@@ -79,7 +80,7 @@ def written(rows: Iterable[Row]) -> Iterator[Draft]:
     try:
         with _writing(folder), draft:
             for row in rows:
-                line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
+                line = json_lines.line(row)
                 digest.update(line)
                 size += draft.write(line)
             draft.flush()
@@ -104,9 +105,9 @@ def forget(sha256: str) -> None:
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8") as content:
+    with path.open("rb") as content:
         for line in content:
-            yield json.loads(line)
+            yield json.loads(line.decode())
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Freeze what a spec chooses into a file and a row, find it again, and delete it."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, closing
 from typing import Any
 
 from django.db import transaction
@@ -51,13 +51,14 @@ def freeze(
             except TooFewConversations as problem:
                 raise SnapshotRefused(str(problem)) from problem
             previews.refuse(previews.refusal_of(selection, counted))
-            draft = drafts.enter_context(files.written(tally.passing(rows.rows_of(selection))))
+            with closing(rows.rows_of(selection)) as found:
+                draft = drafts.enter_context(files.written(tally.passing(found)))
             left_out = previews.left_out_of(counted) + _without_a_winner(selection, tally)
             card = card_of(selection, tally, left_out)
         return _store(selection, draft, card, user)
 
 
-def rows_of(project: Project, kind: str, purpose: str) -> Iterator[Row]:
+def rows_of(project: Project, kind: str, purpose: str) -> Generator[Row]:
     """The rows as they stand now, in the order of a snapshot's file."""
     return rows.rows_of(_plain(project, kind, purpose))
 

@@ -1,6 +1,6 @@
 """The rows of a selection's file, in its order."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from annotate import row_source
 from annotate.formats.rows import Row
@@ -9,8 +9,9 @@ from annotate.snapshots.selection import Selection
 from annotate.snapshots.spec import SnapshotSpec
 
 
-def rows_of(selection: Selection) -> Iterator[Row]:
-    """A row that has nothing left to compare is left out."""
+def rows_of(selection: Selection) -> Generator[Row]:
+    """A row that has nothing left to compare is left out. Whoever may leave off before the end closes it: the database
+    is busy with these rows until then."""
     spec, entering = selection.spec, selection.rows
     if spec.kind == "demonstrations":
         return row_source.demonstration_rows(entering)
@@ -21,7 +22,7 @@ def rows_of(selection: Selection) -> Iterator[Row]:
     return _each(row_source.ranking_rows(entering), spec)
 
 
-def _each(rows: Iterator[Row], spec: SnapshotSpec) -> Iterator[Row]:
+def _each(rows: Iterator[Row], spec: SnapshotSpec) -> Generator[Row]:
     for row in rows:
         pairs = consensus.as_ranked(row["ranks"], spec.ties)
         if pairs is None:
@@ -30,7 +31,7 @@ def _each(rows: Iterator[Row], spec: SnapshotSpec) -> Iterator[Row]:
             yield {**row, "pairs": pairs}
 
 
-def _one_a_task(tasks: Iterator[list[Row]], spec: SnapshotSpec) -> Iterator[Row]:
+def _one_a_task(tasks: Iterator[list[Row]], spec: SnapshotSpec) -> Generator[Row]:
     """The newest ranking's row, with what all of them say together."""
     for of_task in tasks:
         agreed = consensus.agree([row["ranks"] for row in of_task], several=spec.several, ties=spec.ties)

@@ -1,17 +1,25 @@
-"""Files for others, streamed row by row: from a snapshot, or from what stands in a project at this moment."""
+"""Files for others, made while they are read: of a snapshot, or of what stands in a project at this moment."""
 
 import csv
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 
-from annotate import snapshots
+from annotate import json_lines, snapshots
 from annotate.formats import WRITERS, Writer, spreadsheet
 from annotate.formats.rows import Row
 from annotate.models import AuditEvent, Project, Snapshot, User
 
 Purpose = Snapshot.Purpose
-TYPES = {"jsonl": "application/x-ndjson; charset=utf-8", "csv": "text/csv; charset=utf-8"}
-"""Of files, by how their names end."""
+TYPES = {
+    "jsonl": "application/x-ndjson; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "zip": "application/zip",
+    "csv": "text/csv; charset=utf-8",
+}
+"""Of files, by how their names end. A .zip holds a folder that `datasets` opens."""
+WATCHED = 1000
+"""Rows between two words of how far it is."""
+Watch = Callable[[int], None]
 
 
 class ExportRefused(ValueError):
@@ -30,55 +38,91 @@ def export(
     ending: str = "jsonl",
     purpose: str = Purpose.TRAINING,
     user: User | None = None,
+    watch: Watch = lambda rows: None,
 ) -> Iterator[bytes]:
-    """The lines of a file, made while they are read, one a row; the first of CSV names the columns.
+    """The pieces of a file, made while they are read: a line a row, or a part of many rows.
 
-    `purpose` is for a project; a snapshot has its own. Raises ExportRefused or snapshots.SnapshotDamaged before the
-    first line."""
+    `purpose` is for a project; a snapshot has its own. `watch` hears how many rows of the source are done. Raises
+    ExportRefused or snapshots.SnapshotDamaged before the first piece."""
     wanted = WRITERS.get(format)
     if wanted is None:
         raise ExportRefused(f"There is no format {format!r}: take one of {', '.join(WRITERS)}.")
     if isinstance(source, Snapshot):
-        rows = _from_snapshot(source, wanted)
+        pieces = _of_snapshot(source, wanted, format, ending, watch)
         project, subject, purpose = source.project, source.sha256, source.purpose
     else:
-        rows = _from_project(source, wanted, purpose)
+        pieces = _of_project(source, wanted, ending, purpose)
         project, subject = source, source.slug
     AuditEvent.record(
         "export", user=user, project=project, subject=subject, format=format, ending=ending, purpose=str(purpose)
     )
-    return _table(rows, wanted.columns) if ending == "csv" else _lines(rows)
+    return pieces
 
 
 def filename(source: Snapshot | Project, format: str, ending: str = "jsonl") -> str:
+    return f"{_name(source, format)}.{ending}"
+
+
+def _name(source: Snapshot | Project, format: str) -> str:
     project = source.project if isinstance(source, Snapshot) else source
     name = source.short_hash if isinstance(source, Snapshot) else "now"
-    return f"{project.slug}-{name}.{format}.{ending}"
+    return f"{project.slug}-{name}.{format}"
 
 
-def _from_snapshot(snapshot: Snapshot, wanted: Writer) -> Iterable[Row]:
+def _of_snapshot(snapshot: Snapshot, wanted: Writer, format: str, ending: str, watch: Watch) -> Iterator[bytes]:
     if snapshot.kind != wanted.kind:
         possible = ", ".join(of_kind(snapshot.kind))
         raise ExportRefused(f"{snapshot} cannot be written as {wanted.kind}: take one of {possible}.")
-    return wanted.rows(snapshots.read(snapshot))
+    rows, passing = snapshots.read(snapshot), _Watched(watch).passing
+    if ending == "zip":
+        from annotate import folder
+
+        return folder.pieces(snapshot, wanted, _name(snapshot, format), passing)
+    return _written(wanted.rows(passing(rows)), wanted, ending)
 
 
-def _from_project(project: Project, wanted: Writer, purpose: str) -> Iterator[Row]:
+def _of_project(project: Project, wanted: Writer, ending: str, purpose: str) -> Iterator[bytes]:
+    if ending == "zip":
+        raise ExportRefused("A folder carries the card of a snapshot: freeze one first.")
     if purpose == Purpose.TRAINING and project.purpose == Project.Purpose.EVALUATION:
         raise ExportRefused(f"{project} is for evaluation: its rankings can be exported for testing, not for training.")
     if problem := snapshots.leaks(project, wanted.kind, purpose):
         raise ExportRefused(problem)
 
     def rows() -> Iterator[Row]:
-        with snapshots.one_moment():
-            yield from wanted.rows(snapshots.rows_of(project, wanted.kind, purpose))
+        with snapshots.one_moment(), closing(snapshots.rows_of(project, wanted.kind, purpose)) as found:
+            yield from wanted.rows(found)
 
-    return rows()
+    return _written(rows(), wanted, ending)
+
+
+def _written(rows: Iterable[Row], wanted: Writer, ending: str) -> Iterator[bytes]:
+    if ending == "parquet":
+        from annotate import parquet
+
+        return parquet.pieces(rows, wanted.columns)
+    return _table(rows, wanted.columns) if ending == "csv" else _lines(rows)
+
+
+class _Watched:
+    """Counts rows while they pass."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._rows = 0
+
+    def passing(self, rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            yield row
+            self._rows += 1
+            if self._rows % WATCHED == 0:
+                self._watch(self._rows)
+        self._watch(self._rows)
 
 
 def _lines(rows: Iterable[Row]) -> Iterator[bytes]:
     for row in rows:
-        yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
+        yield json_lines.line(row)
 
 
 class _Written:

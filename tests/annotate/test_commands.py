@@ -67,11 +67,18 @@ def test_freeze_prints_the_hash_alone_and_export_writes_it(run, tmp_path):
     sha256 = run("freeze", "--project", "p")
     assert sha256 == Snapshot.objects.get().sha256
     out = tmp_path / "out.jsonl"
-    assert run("export_dataset", sha256, "--format", "preference", "--out", out) == f"3 rows in {out}"
+    assert (
+        run("export_dataset", sha256, "--format", "preference", "--out", out) == f"{out}: {out.stat().st_size:,} bytes"
+    )
     assert len(out.read_text().splitlines()) == 3
-    assert run("export_dataset", sha256[:8], "--format", "ranking", "--out", out) == f"1 row in {out}"
+    assert (
+        run("export_dataset", sha256[:8], "--format", "ranking", "--out", out) == f"{out}: {out.stat().st_size:,} bytes"
+    )
     table = tmp_path / "out.csv"
-    assert run("export_dataset", sha256, "--format", "answers", "--out", table) == f"3 rows in {table}"
+    assert (
+        run("export_dataset", sha256, "--format", "answers", "--out", table)
+        == f"{table}: {table.stat().st_size:,} bytes"
+    )
     assert table.read_text().startswith("ranking,id,")
 
 

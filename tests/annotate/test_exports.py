@@ -199,3 +199,14 @@ def test_an_export_that_is_broken_off_frees_its_connection():
     next(lines)
     lines.close()
     assert len(exported(project, "ranking")) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_that_nobody_reads_to_the_end_do_not_block_the_connection():
+    project = make_project()
+    for _ in range(3):
+        make_ranking(make_task(project))
+    rows = snapshots.rows_of(project, "rankings", "testing")
+    next(rows)
+    rows.close()
+    assert len(list(snapshots.rows_of(project, "rankings", "testing"))) == 3

@@ -26,6 +26,7 @@ def main() -> None:
         run("benchmarks.claim", "--tasks", "10000", "100000")
         run("benchmarks.files", "10000")
         run("benchmarks.agreement", "--pairs", "10000", "100000")
+        run("benchmarks.export", "--sizes", "10000", "--rounds", "1")
         run("benchmarks.reward", "planted")
         run("benchmarks.reward", "rows")
         if not os.environ.get("PLACKETT_TEST_DATA"):

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0003_imported_rankings'),
+        ('annotate', '0004_imported_rankings'),
     ]
 
     operations = [

@@ -44,14 +44,14 @@ def sign_in_link(user: User, base_url: str, *, by: User | None = None) -> str:
     """A fresh link, good once within LINK_LIFETIME. Only its hash is stored. `by` is None for the command line."""
     secret = secrets.token_urlsafe(32)
     with transaction.atomic():
-        SignInLink.objects.create(user=user, secret_sha256=_digest(secret), expires_at=now() + LINK_LIFETIME)
+        SignInLink.objects.create(user=user, secret_sha256=digest(secret), expires_at=now() + LINK_LIFETIME)
         AuditEvent.record("sign_in_link.create", user=by, subject=user.username)
     return f"{base_url.rstrip('/')}/sign-in/{secret}"
 
 
 def find_link(secret: str, *, at: datetime) -> SignInLink:
     """Look without using it up. Raises LinkSpent."""
-    link = SignInLink.objects.select_related("user").filter(secret_sha256=_digest(secret)).first()
+    link = SignInLink.objects.select_related("user").filter(secret_sha256=digest(secret)).first()
     if link is None or not link.is_open(at) or not link.user.is_active:
         raise LinkSpent("This link was used already or has lapsed. Ask for a new one.")
     return link
@@ -67,5 +67,6 @@ def use_link(secret: str, *, at: datetime) -> User:
     return link.user
 
 
-def _digest(secret: str) -> str:
+def digest(secret: str) -> str:
+    """What is kept of a secret that nobody could guess."""
     return hashlib.sha256(secret.encode()).hexdigest()

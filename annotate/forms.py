@@ -8,6 +8,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.text import slugify
 
+from annotate import tokens
 from annotate.formats import READERS
 from annotate.models import Membership, Project, Prompt, User
 from annotate.roles import DUTIES
@@ -56,6 +57,33 @@ class AccountForm(Labelled, forms.ModelForm):
     class Meta:
         model = User
         fields: ClassVar[list[str]] = ["first_name"]
+
+
+class TokenForm(Labelled, forms.Form):
+    name = forms.CharField(max_length=100, help_text="What will use it, so that you know later which one to revoke.")
+    scopes = forms.MultipleChoiceField(
+        label="Good for",
+        choices=[(scope.value, scope.label) for scope in tokens.OFFERED],
+        initial=[tokens.Scope.READ],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="And never for more than your own role in a project allows.",
+    )
+    project = forms.ModelChoiceField(
+        Project.objects.none(), required=False, to_field_name="slug", empty_label="In every project of mine"
+    )
+    days = forms.IntegerField(
+        label="Days until it expires",
+        min_value=1,
+        max_value=tokens.MOST_DAYS,
+        initial=tokens.DAYS,
+        help_text=f"At most {tokens.MOST_DAYS}.",
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        project = self.fields["project"]
+        assert isinstance(project, forms.ModelChoiceField)
+        project.queryset = Project.objects.visible_to(user)
 
 
 class ProjectForm(Labelled, forms.ModelForm):

@@ -5,13 +5,15 @@ from django.urls import path
 from django.views.decorators.http import require_http_methods
 
 from annotate import desk
-from annotate.views import accounts, agreement, imports, members, projects, prompts, rankings, snapshots
+from annotate.views import accounts, agreement, imports, members, projects, prompts, rankings, snapshots, tokens
 
 urlpatterns = [
     path("sign-in/", require_http_methods(["GET", "POST"])(accounts.SignIn.as_view()), name="sign_in"),
     path("sign-in/<str:secret>", accounts.sign_in_link, name="sign_in_link"),
     path("sign-out/", LogoutView.as_view(), name="sign_out"),
     path("account/", accounts.account, name="account"),
+    path("account/tokens", tokens.tokens, name="tokens"),
+    path("account/tokens/<int:pk>/revoke", tokens.token_revoke, name="token_revoke"),
     path("password/", accounts.password, name="password"),
     path("projects/", projects.projects, name="projects"),
     path("projects/new", projects.project_new, name="project_new"),

@@ -51,7 +51,6 @@ INSTALLED_APPS = [
     "django_htmx",
     "rest_framework",
     "csp",
-    "knox",
     "axes",
 ]
 
@@ -112,9 +111,6 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "annotate/locked_out.html"
 AXES_HTTP_RESPONSE_CODE = 429
 AXES_VERBOSE = False
-KNOX_TOKEN_MODEL = "annotate.Token"  # noqa: S105  the name of a model
-MIGRATION_MODULES = {"knox": None}
-"""Our own Token replaces knox's, whose migrations would make a table that nobody uses."""
 
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from django.utils.timezone import now
 
-from annotate import assignment
+from annotate import assignment, tokens
 from annotate.models import (
     Answer,
     AnswerBatch,
@@ -22,6 +22,7 @@ from annotate.models import (
     Ranking,
     RankingTask,
     TaskAnswer,
+    Token,
     User,
 )
 
@@ -33,6 +34,11 @@ def make_user(username: str = "", *, admin: bool = False, **fields: Any) -> User
     user.set_unusable_password()
     user.save()
     return user
+
+
+def make_token(user: User, *scopes: str, **fields: Any) -> tuple[Token, str]:
+    """And its secret."""
+    return tokens.make(user, "for a test", scopes or tokens.OFFERED, by=user, **fields)
 
 
 def make_project(slug: str = "", **fields: Any) -> Project:

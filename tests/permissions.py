@@ -12,6 +12,8 @@ MATRIX: dict[str, dict[str, str]] = {
     "sign_in_link": {"GET": "anyone", "POST": "anyone"},
     "sign_out": {"POST": "signed in"},
     "account": {"GET": "signed in", "POST": "signed in"},
+    "tokens": {"GET": "signed in", "POST": "signed in"},
+    "token_revoke": {"POST": "signed in"},
     "password": {"GET": "signed in", "POST": "signed in"},
     # Projects and their people
     "home": {"GET": "signed in"},

@@ -13,7 +13,7 @@ from django.db.models import ForeignKey, ManyToManyField, OneToOneField
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ["annotate", "rewards", "training", "config"]
 HEAVY = {"torch", "transformers", "safetensors", "gguf", "peft", "tokenizers"}
-SERVER = {"django", "celery", "rest_framework", "knox", "axes", "django_htmx"}
+SERVER = {"django", "celery", "rest_framework", "axes", "django_htmx"}
 FORMATS = [f"formats/{path.name}" for path in (ROOT / "annotate/formats").glob("[!_]*.py")]
 SNAPSHOTS = [f"snapshots/{name}.py" for name in ("spec", "consensus", "splitting", "tally")]
 AGREEMENT = ["agreement.py", "agreement_figures.py", "agreement_words.py"]

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from annotate import snapshots
-from annotate.models import Labeler, Membership, Project, User
+from annotate.models import Labeler, Membership, Project, Token, User
 from tests import factories
 from tests.permissions import LEVELS, MATRIX
 from tests.training.learned import make_job, make_policy, make_reward_model
@@ -52,6 +52,8 @@ class World:
     foreign: dict[str, Any]
     assignments: dict[str, int]
     """What each person has open at the desk."""
+    tokens: dict[str, Token]
+    """One of each person's."""
 
 
 def rows_of_everything(project: Project) -> dict[str, Any]:
@@ -88,7 +90,15 @@ def world(db: None) -> World:
         for name, person in people.items()
         if person is not None and name != "outsider"
     }
-    return World(people, rows, foreign, assignments)
+    tokens = {name: factories.make_token(person)[0] for name, person in people.items() if person is not None}
+    return World(people, rows, foreign, assignments, tokens)
+
+
+def own_rows(world: World, persona: str) -> dict[str, Any]:
+    """With what is this person's alone."""
+    token = world.tokens.get(persona)
+    assignment = world.assignments.get(persona, 0)
+    return world.rows | {"assignment_id": assignment, "token_revoke": {"pk": token.pk if token else 0}}
 
 
 def address(name: str, rows: dict[str, Any]) -> str:
@@ -131,7 +141,7 @@ def is_refused(persona: str, code: int) -> bool:
 def test_the_matrix_holds_for_everyone(world: World, name: str) -> None:
     wrong = []
     for persona in PERSONAS:
-        url = address(name, world.rows | {"assignment_id": world.assignments.get(persona, 0)})
+        url = address(name, own_rows(world, persona))
         for method in METHODS:
             code = status(world.people[persona], method, url)
             level = MATRIX[name].get(method)

@@ -1,16 +1,16 @@
 """Who signs in, with what, and what they did."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 from django.utils.timezone import now
-from knox.models import AbstractAuthToken
 
 
-class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox types its manager loosely
+class User(AbstractUser):
     """A person with an account. A superuser is an installation admin: owns policies, workers and all projects."""
 
     def __str__(self) -> str:
@@ -37,31 +37,52 @@ class SignInLink(models.Model):
         return self.used_at is None and at < self.expires_at
 
 
-class Token(AbstractAuthToken):
-    """An API token: hashed, expiring, and good only for its scopes."""
+class TokenQuerySet(models.QuerySet["Token"]):
+    def living(self, at: datetime) -> Self:
+        """Good for something: a closed account's tokens are dead, whatever they say themselves."""
+        return self.filter(expires_at__gt=at, user__is_active=True)
+
+
+class Token(models.Model):
+    """An API token: hashed, expiring, good only for its scopes, and never for more than its person may do."""
 
     class Scope(models.TextChoices):
-        READ = "read", "Read"
-        UPLOAD = "upload", "Upload"
-        FREEZE = "freeze", "Freeze snapshots"
-        DOWNLOAD = "download", "Download"
-        JOBS = "jobs", "Launch and cancel jobs"
-        ADMIN = "admin", "Change members and settings"
+        READ = "read", "Read: projects, prompts, answers, rankings, snapshots"
+        UPLOAD = "upload", "Upload: import files"
+        FREEZE = "freeze", "Freeze: make snapshots"
+        DOWNLOAD = "download", "Download: the files of snapshots"
+        JOBS = "jobs", "Jobs: launch and cancel them"
+        ADMIN = "admin", "Admin: change members and settings"
 
-    name = models.CharField(max_length=100, default="")
-    scopes = ArrayField(models.CharField(max_length=16, choices=Scope.choices), default=list)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=100, help_text="What it is for.")
+    scopes = ArrayField(models.CharField(max_length=16, choices=Scope.choices))
+    project = models.ForeignKey(
+        "annotate.Project", null=True, blank=True, on_delete=models.CASCADE, related_name="+", help_text="Empty: all."
+    )
+    secret_sha256 = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField(default=now)
+    expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)
 
+    objects = TokenQuerySet.as_manager()
+
     class Meta:
+        ordering: ClassVar[list[str]] = ["-id"]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
                 name="token_scopes_are_known",
-                condition=models.Q(scopes__contained_by=["read", "upload", "freeze", "download", "jobs", "admin"]),
+                condition=Q(scopes__contained_by=["read", "upload", "freeze", "download", "jobs", "admin"]),
             ),
+            models.CheckConstraint(name="token_has_a_scope", condition=~Q(scopes=[])),
         ]
 
     def __str__(self) -> str:
-        return self.name or self.token_key
+        return self.name
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= now()
 
 
 class AuditEvent(models.Model):

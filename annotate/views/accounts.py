@@ -14,9 +14,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from annotate import accounts
+from annotate import accounts, tokens
 from annotate.forms import AccountForm, ChangePassword, SetPassword, SignInForm
-from annotate.models import AuditEvent, Token, User
+from annotate.models import AuditEvent, User
 from annotate.requests import SignedInRequest
 
 BY_LINK = "signed_in_by_link"
@@ -99,7 +99,7 @@ def _address(request: HttpRequest) -> str | None:
 def _keep_password(request: SignedInRequest, form: SetPassword | ChangePassword) -> None:
     """Whoever knew the old password is out: other sessions end with its hash, and API tokens go too."""
     person: User = form.save()
-    Token.objects.filter(user=person).delete()
+    tokens.revoke_all(person)
     AuditEvent.record("password.set", user=person, subject=person.username)
     update_session_auth_hash(request, person)
     request.session.pop(BY_LINK, None)

@@ -241,7 +241,7 @@ def test_a_snapshot_is_one_row_a_content_and_settings():
 
 def test_an_unknown_scope_gives_no_token():
     with refused("token_scopes_are_known"), transaction.atomic():
-        Token.objects.create(user=make_user(), scopes=["everything"])
+        Token.objects.create(user=make_user(), scopes=["everything"], expires_at=now())
 
 
 @pytest.mark.parametrize(

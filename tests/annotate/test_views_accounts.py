@@ -9,7 +9,7 @@ from django.utils.timezone import now
 
 from annotate import accounts
 from annotate.models import AuditEvent, SignInLink, Token, User
-from tests.factories import make_user
+from tests.factories import make_token, make_user
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "a long enough secret"
@@ -175,7 +175,7 @@ def test_a_new_password_ends_other_sessions_and_tokens(client):
     user = person_with_password()
     elsewhere = Client()
     elsewhere.force_login(user)
-    Token.objects.create(user=user)
+    make_token(user)
     client.force_login(user)
     new = {"new_password1": "another long secret", "new_password2": "another long secret"}
     client.post(reverse("password"), {**new, "old_password": PASSWORD})

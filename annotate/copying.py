@@ -36,3 +36,11 @@ def copy_out(rows: models.QuerySet[Any, tuple[Any, ...]], types: Sequence[str]) 
     with connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)", values) as copy:
         copy.set_types(types)
         yield from copy.rows()
+
+
+def tell_planner(*filled: type[models.Model]) -> None:
+    """Of many new rows. Else, until Postgres looks by itself a minute later, it takes the tables for nearly empty, and
+    reads them whole for each row that it joins: fifty times as slow at ten thousand rankings."""
+    tables = sql.SQL(", ").join(sql.Identifier(model._meta.db_table) for model in filled)
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("ANALYZE {}").format(tables))

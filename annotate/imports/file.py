@@ -9,15 +9,31 @@ from typing import IO, Any
 from django.db import connection, transaction
 from django.utils.timezone import now
 
+from annotate.copying import tell_planner
 from annotate.formats.rows import InvalidRow, PromptRow, RankedRow, clean_text
 from annotate.imports.report import ImportReport
-from annotate.models import AnswerBatch, AuditEvent, Import, Project, RefusedRow, User
+from annotate.models import (
+    Answer,
+    AnswerBatch,
+    AuditEvent,
+    Comparison,
+    Import,
+    Project,
+    Prompt,
+    Ranking,
+    RankingTask,
+    RefusedRow,
+    TaskAnswer,
+    User,
+)
 from annotate.row_files import MOST_BYTES, Row, RowFile, Unreadable, content_sha256
 
 CHUNK = 1000
 """Rows that are looked up and stored together."""
 CHUNK_BYTES = 8 * 1024**2
 """A chunk ends with the row that brings it to this: a thousand of the longest rows would fill the memory."""
+FILLED = (Prompt, Answer, RankingTask, TaskAnswer, Ranking, Comparison)
+"""What a file may bring many rows of."""
 LONGEST_REFUSED = 100_000
 """Characters of a refused row that are kept, so that it can be mended and brought again."""
 
@@ -228,6 +244,8 @@ class FileImport:
 
     def _finish(self) -> None:
         self.complete()
+        if self.report.created + self.report.answers + self.report.rankings >= CHUNK:
+            tell_planner(*FILLED)
         if self.record.finished_at is None:
             self.record.finished_at, self.record.counts = now(), self.report.counts
             self.record.save(update_fields=["finished_at", "counts", "format"])

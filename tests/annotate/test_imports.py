@@ -387,3 +387,11 @@ def test_every_real_file_comes_in_whole_and_twice_is_once(project, name, split, 
         assert report.created == expected
     assert project.prompts.filter(split=split).count() == prompts
     assert Answer.objects.count() == demonstrations
+
+
+def test_the_planner_is_told_of_many_new_rows(project):
+    """Else what is read next takes the table for empty."""
+    bring(project, lines(*({"id": str(number), "prompt": f"Why {number}?"} for number in range(1000))))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'annotate_prompt'")
+        assert cursor.fetchone()[0] >= 1000

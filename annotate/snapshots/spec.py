@@ -136,6 +136,8 @@ class SnapshotSpec:
         for name in ("created_from", "created_until"):
             if getattr(self, name) is not None and type(getattr(self, name)) is not date:
                 raise InvalidSnapshotSpec(name, f"{name} is a day, such as 2026-01-31.")
+        if self.created_until == date.max:
+            raise InvalidSnapshotSpec("created_until", "That day has no next one: leave it empty.")
         if self.created_from and self.created_until and self.created_from > self.created_until:
             raise InvalidSnapshotSpec("created_until", "The last day lies before the first.")
 

@@ -33,6 +33,7 @@ from annotate.snapshots import InvalidSnapshotSpec, SnapshotSpec
         ("created_from", {"created_from": "yesterday"}),
         ("created_from", {"created_from": 20260101}),
         ("created_until", {"created_from": "2026-02-01", "created_until": "2026-01-31"}),
+        ("created_until", {"created_until": "9999-12-31"}),
         ("leave_out_flagged", {"leave_out_flagged": "yes"}),
         ("colour", {"colour": "red"}),
     ],

@@ -49,10 +49,23 @@ def researches(user: User) -> bool:
     return user.is_installation_admin or user.memberships.filter(role__in=roles).exists()
 
 
-def project_role(wanted: str) -> Callable[[ProjectView], ProjectView]:
-    """Guard a view `(request, slug, ...)`, and give it `request.project` and `request.role`.
+NO_PROJECT = "There is no such project, or you are not in it."
 
-    A project that is not the person's is 404, as if it did not exist; too low a role is 403."""
+
+def member_of(user: User, slug: str, wanted: str) -> tuple[Project, str]:
+    """The project and the person's role in it. One that is not theirs is 404, as if it did not exist; too low a role
+    is 403."""
+    project = Project.objects.filter(slug=slug).first()
+    role = role_in(user, project) if project else None
+    if project is None or role is None:
+        raise Http404(NO_PROJECT)
+    if not at_least(role, wanted):
+        raise PermissionDenied(f"You are a {role} in {project}. This takes the role of {wanted}.")
+    return project, role
+
+
+def project_role(wanted: str) -> Callable[[ProjectView], ProjectView]:
+    """Guard a view `(request, slug, ...)`, and give it `request.project` and `request.role`."""
     if wanted not in ROLES:
         raise ValueError(f"There is no role {wanted!r}: take one of {', '.join(ROLES)}.")
 
@@ -61,13 +74,8 @@ def project_role(wanted: str) -> Callable[[ProjectView], ProjectView]:
         def guarded(request: HttpRequest, slug: str, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            project = Project.objects.filter(slug=slug).first()
-            role = role_in(request.user, project) if project else None
-            if project is None or role is None:
-                raise Http404("There is no such project, or you are not in it.")
-            if not at_least(role, wanted):
-                raise PermissionDenied(f"You are a {role} in {project}. This page takes the role of {wanted}.")
-            request.project, request.role = project, role  # type: ignore[attr-defined]
+            found = member_of(request.user, slug, wanted)
+            request.project, request.role = found  # type: ignore[attr-defined]
             return view(request, slug, *args, **kwargs)
 
         guarded.required_role = wanted  # type: ignore[attr-defined]

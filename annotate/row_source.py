@@ -34,11 +34,17 @@ class _Together(Func):
     output_field = ArrayField(TextField())
 
 
-def _ranking_rows(rankings: QuerySet[Ranking]) -> Iterator[tuple[int, Row]]:
-    """Each with its task."""
+def ranking_rows_by_key(rankings: QuerySet[Ranking]) -> Iterator[Row]:
+    """The same rows in the order of these rankings, each with its own `key`."""
+    for key, row in _ranking_rows(rankings, beside="pk"):
+        yield {"key": key, **row}
+
+
+def _ranking_rows(rankings: QuerySet[Ranking], *, beside: str = "task_id") -> Iterator[tuple[int, Row]]:
+    """Each with its task, or another column of the ranking."""
     shown = TaskAnswer.objects.filter(task=OuterRef("task")).order_by("position")
     columns = {
-        F("task_id"): "int8",
+        F(beside): "int8",
         F("task__prompt__external_id"): "text",
         F("task__prompt__root"): "text",
         F("task__prompt__messages"): "jsonb",
@@ -52,7 +58,7 @@ def _ranking_rows(rankings: QuerySet[Ranking]) -> Iterator[tuple[int, Row]]:
         F("metadata"): "jsonb",
     }
     found = copy_out(rankings.values_list(*columns), list(columns.values()))
-    for task, id, root, prompt, said, ranks, labeler, strength, created_at, split, version, metadata in found:
+    for number, id, root, prompt, said, ranks, labeler, strength, created_at, split, version, metadata in found:
         row = {
             "id": id,
             "root": root,
@@ -68,7 +74,7 @@ def _ranking_rows(rankings: QuerySet[Ranking]) -> Iterator[tuple[int, Row]]:
         }
         if metadata:
             row["metadata"] = metadata
-        yield task, row
+        yield number, row
 
 
 def demonstration_rows(answers: QuerySet[Answer]) -> Generator[Row]:

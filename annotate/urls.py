@@ -1,13 +1,14 @@
 """Addresses of annotate's pages. The desk's stand here too."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import path
+from django.urls import include, path
 from django.views.decorators.http import require_http_methods
 
 from annotate import desk
 from annotate.views import accounts, agreement, imports, members, projects, prompts, rankings, snapshots, tokens
 
 urlpatterns = [
+    path("api/", include("annotate.api.urls")),
     path("sign-in/", require_http_methods(["GET", "POST"])(accounts.SignIn.as_view()), name="sign_in"),
     path("sign-in/<str:secret>", accounts.sign_in_link, name="sign_in_link"),
     path("sign-out/", LogoutView.as_view(), name="sign_out"),

@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django_htmx",
     "rest_framework",
+    "drf_spectacular",
     "csp",
     "axes",
 ]
@@ -152,9 +153,36 @@ STORAGES = {
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["annotate.api.authentication.BearerToken"],
+    "DEFAULT_PERMISSION_CLASSES": ["annotate.api.permissions.ScopeAndRole"],
+    "DEFAULT_THROTTLE_CLASSES": ["annotate.api.throttling.PerToken"],
+    "DEFAULT_THROTTLE_RATES": {
+        "read": f"{env_int('API_READS_A_MINUTE', 1200)}/min",
+        "write": f"{env_int('API_WRITES_A_MINUTE', 120)}/min",
+    },
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "annotate.api.schema.GuardedSchema",
+    "EXCEPTION_HANDLER": "annotate.api.problems.handler",
+    # Here `format` is the format of a file, not that of the answer.
+    "URL_FORMAT_OVERRIDE": None,
+    "FORMAT_SUFFIX_KWARG": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Plackett",
+    "DESCRIPTION": "Read, upload, freeze and download from scripts.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "ENUM_NAME_OVERRIDES": {
+        "ProjectPurpose": ["training", "evaluation"],
+        "SnapshotPurpose": ["training", "testing"],
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "annotate.api.schema.with_problems",
+    ],
 }
 
 # The broker rings a doorbell; the truth about jobs is in Postgres. So early acks, no results, JSON only.

@@ -10,3 +10,6 @@ urlpatterns = [
     path("", include("annotate.urls")),
     path("", include("training.urls")),
 ]
+
+handler404 = "annotate.api.problems.page_not_found"
+handler500 = "annotate.api.problems.server_error"

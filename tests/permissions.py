@@ -7,6 +7,8 @@ LEVELS = ("anyone", "signed in", "labeler", "reviewer", "researcher", "admin", "
 MATRIX: dict[str, dict[str, str]] = {
     "livez": {"GET": "anyone"},
     "readyz": {"GET": "anyone"},
+    "api_schema": {"GET": "anyone"},
+    "api_docs": {"GET": "signed in"},
     # Accounts
     "sign_in": {"GET": "anyone", "POST": "anyone"},
     "sign_in_link": {"GET": "anyone", "POST": "anyone"},
@@ -72,4 +74,20 @@ MATRIX: dict[str, dict[str, str]] = {
     "reward_model": {"GET": "researcher"},
     "score": {"GET": "researcher", "POST": "researcher"},
     "workers": {"GET": "installation admin"},
+}
+
+API: dict[str, dict[str, tuple[str, str]]] = {
+    # The scope that a token needs, and the least that its person must be. A session is good for none of these.
+    "api_root": {"GET": ("read", "signed in")},
+    "api_projects": {"GET": ("read", "signed in")},
+    "api_project": {"GET": ("read", "labeler")},
+    "api_prompts": {"GET": ("read", "reviewer")},
+    "api_answers": {"GET": ("read", "researcher")},
+    "api_rankings": {"GET": ("read", "researcher")},
+    "api_snapshots": {"GET": ("read", "researcher"), "POST": ("freeze", "researcher")},
+    "api_snapshot": {"GET": ("read", "researcher")},
+    "api_snapshot_download": {"GET": ("download", "researcher")},
+    "api_imports": {"GET": ("read", "researcher"), "POST": ("upload", "researcher")},
+    "api_import": {"GET": ("read", "researcher")},
+    "api_refused_rows": {"GET": ("read", "researcher")},
 }

@@ -9,10 +9,10 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from annotate import snapshots
+from annotate import snapshots, tokens
 from annotate.models import Labeler, Membership, Project, Token, User
 from tests import factories
-from tests.permissions import LEVELS, MATRIX
+from tests.permissions import API, LEVELS, MATRIX
 from tests.training.learned import make_job, make_policy, make_reward_model
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -36,7 +36,7 @@ def test_every_route_has_a_name_of_its_own() -> None:
 
 
 def test_every_route_stands_in_the_matrix_and_every_row_is_a_route() -> None:
-    assert sorted(ROUTES) == sorted(MATRIX)
+    assert sorted(ROUTES) == sorted([*MATRIX, *API])
 
 
 def test_every_level_of_the_matrix_is_one_that_exists() -> None:
@@ -71,7 +71,11 @@ def rows_of_everything(project: Project) -> dict[str, Any]:
         rows[name] = {"pk": model.pk}
     for name in ("snapshot", "snapshot_card", "snapshot_delete", "snapshot_download"):
         rows[name] = {"pk": snapshot.pk}
-    rows["refused_rows"] = {"pk": factories.make_import(project).pk}
+    for name in ("api_snapshot", "api_snapshot_download"):
+        rows[name] = {"key": snapshot.pk}
+    imported = factories.make_import(project).pk
+    rows |= {"refused_rows": {"pk": imported}}
+    rows |= dict.fromkeys(("api_import", "api_refused_rows"), {"key": imported})
     rows |= {"prompt": {"pk": ranking.task.prompt_id}, "ranking": {"pk": ranking.pk}}
     return rows | {"policy": {"pk": make_policy().pk}}
 
@@ -90,8 +94,8 @@ def world(db: None) -> World:
         for name, person in people.items()
         if person is not None and name != "outsider"
     }
-    tokens = {name: factories.make_token(person)[0] for name, person in people.items() if person is not None}
-    return World(people, rows, foreign, assignments, tokens)
+    own = {name: factories.make_token(person)[0] for name, person in people.items() if person is not None}
+    return World(people, rows, foreign, assignments, own)
 
 
 def own_rows(world: World, persona: str) -> dict[str, Any]:
@@ -112,6 +116,10 @@ def status(person: User | None, method: str, url: str) -> int:
     client = Client(raise_request_exception=True)
     if person is not None:
         client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    return answered(client, method, url)
+
+
+def answered(client: Client, method: str, url: str) -> int:
     with transaction.atomic():
         answer = getattr(client, method.lower())(url)
         if hasattr(answer, "streaming_content"):
@@ -166,3 +174,62 @@ def test_a_row_of_another_project_does_not_exist_under_this_one(world: World, na
     url = address(name, foreign)
     for method in MATRIX[name]:
         assert status(world.people["installation admin"], method, url) == 404
+
+
+def by_token(secret: str, method: str, url: str) -> int:
+    """Complete enough that no request is refused for what it lacks."""
+    query = "?format=ranking" if url.endswith("/download") else ""
+    return answered(Client(headers={"Authorization": f"Bearer {secret}"}), method, url + query)
+
+
+@pytest.mark.parametrize("name", sorted(API))
+def test_a_token_is_good_for_its_scope_and_for_what_its_person_may_do(world: World, name: str) -> None:
+    wrong = []
+    for persona, person in world.people.items():
+        for scope in tokens.OFFERED if person else ():
+            _, secret = factories.make_token(person, scope)
+            for method in METHODS:
+                code = by_token(secret, method, address(name, world.rows))
+                wanted, level = API[name].get(method, (None, "nobody"))
+                if persona == "inactive":
+                    fine = code == 401
+                elif wanted is None:
+                    fine = code == 405
+                elif scope == wanted and holds(persona, level):
+                    fine = code < 500 and code not in (401, 403, 404, 405)
+                else:
+                    fine = code == 403 or (code == 404 and persona == "outsider")
+                if not fine:
+                    wrong.append(f"{persona} with {scope}: {method} {name}: {code}, it takes {wanted} and {level}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", sorted(API))
+def test_the_api_takes_no_session_and_a_token_opens_no_page(world: World, name: str) -> None:
+    for person in world.people.values():
+        assert status(person, "GET", address(name, world.rows)) == 401
+    _, secret = factories.make_token(world.people["admin"])
+    assert by_token(secret, "GET", reverse("projects")) == 401
+
+
+LIMITED = sorted(name for name in API if "slug" in ROUTES[name].pattern.converters)
+
+
+@pytest.mark.parametrize("name", LIMITED)
+def test_a_token_of_one_project_knows_of_no_other(world: World, name: str) -> None:
+    project, other = (Project.objects.get(slug=slug) for slug in ("garden", "kitchen"))
+    owner = world.people["installation admin"]
+    for scope in tokens.OFFERED:
+        own, foreign = (factories.make_token(owner, scope, project=each)[1] for each in (project, other))
+        for method in API[name]:
+            url = address(name, world.rows)
+            code = by_token(own, method, url)
+            assert code not in (401, 404, 405) and by_token(foreign, method, url) == (403 if code == 403 else 404)
+
+
+@pytest.mark.parametrize("name", [name for name in LIMITED if "key" in ROUTES[name].pattern.converters])
+def test_the_api_knows_no_row_of_another_project_under_this_one(world: World, name: str) -> None:
+    rows = {**world.foreign, name: {**world.foreign[name], "slug": world.rows["slug"]}}
+    _, secret = factories.make_token(world.people["installation admin"])
+    for method in API[name]:
+        assert by_token(secret, method, address(name, rows)) == 404

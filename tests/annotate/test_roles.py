@@ -68,7 +68,7 @@ def test_a_project_that_is_not_yours_looks_like_one_that_does_not_exist(rf):
 
 def test_too_low_a_role_is_told_which_one_it_takes(rf):
     labeler = make_member(make_project("p"), "labeler")
-    with pytest.raises(PermissionDenied, match="You are a labeler in P. This page takes the role of reviewer"):
+    with pytest.raises(PermissionDenied, match="You are a labeler in P. This takes the role of reviewer"):
         visit(rf, labeler)
 
 

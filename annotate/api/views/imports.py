@@ -51,7 +51,7 @@ class Imports(ProjectView):
     @extend_schema(
         operation_id="import_file",
         summary="Import a file of prompts, answers or rankings",
-        description="The file is the whole body, or the part `file` of multipart/form-data; gzip is seen by itself.",
+        description="The file is the whole body, or the part “file” of multipart/form-data; gzip is seen by itself.",
         parameters=[UploadQuery],
         request={"multipart/form-data": UploadBody, **dict.fromkeys(ROW_TYPES, OpenApiTypes.BINARY)},
         responses={201: ImportRow},

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from annotate import snapshots
-from annotate.models import AuditEvent, Snapshot
+from annotate.models import AuditEvent, Project, Snapshot
 from tests import factories
 from tests.annotate.api.test_tokens import told
 
@@ -77,3 +77,12 @@ def test_a_damaged_file_is_a_problem_before_the_first_line(mia):
     made = mia.post(SNAPSHOTS, {}).json()
     snapshots.path_of(Snapshot.objects.get()).unlink()
     told(mia.get(f"{SNAPSHOTS}/{made['key']}/download", format="ranking"), 409)
+
+
+def test_no_test_prompt_and_no_evaluation_gets_into_training_by_this_door(mia, garden):
+    tested = factories.make_answers(factories.make_prompt(garden, split="id_test"))
+    factories.make_ranking(factories.make_task(answers=tested))
+    for purpose, rankings in (("training", 2), ("testing", 3)):
+        assert mia.post(SNAPSHOTS, {"purpose": purpose}).json()["counts"]["rankings"] == rankings
+    Project.objects.update(purpose="evaluation")
+    assert "evaluation" in told(mia.post(SNAPSHOTS, {"seed": 1}), 409)["detail"]

@@ -19,7 +19,7 @@ SCOPES = [
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0003_imported_rankings'),
+        ('annotate', '0005_agreement_figures'),
     ]
 
     operations = [

@@ -1,4 +1,5 @@
-"""What a worker's main process does beside running jobs: give signs of life, reap, hand back its jobs at the end."""
+"""What a worker's main process does beside running jobs: give signs of life, reap, hand back its jobs at the end; and
+that of the light queue makes texts searchable."""
 
 import logging
 import os
@@ -9,12 +10,16 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils.timezone import now
 
+from annotate import searching
 from training import workers
 from training.doorbell import ring
 from training.models import Job, Worker
 from training.reaper import reap
 
 log = logging.getLogger(__name__)
+
+SEARCHABLE_SECONDS = 5
+"""Of each round, at most: the database has other work too."""
 
 
 class Upkeep:
@@ -72,6 +77,8 @@ class Upkeep:
             if self._stopping.is_set():
                 workers.drain(worker)
         reap(now())
+        if Job.Queue.LIGHT in self._queues and not self._stopping.is_set():
+            searching.catch_up(SEARCHABLE_SECONDS)
 
     def _sign_of_life(self, queue: str) -> Worker:
         mine = Worker.objects.filter(host=workers.this_host(), queue=queue, pid=self._pid)

@@ -3,13 +3,26 @@
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.timezone import localtime, now
 
 from annotate.formats.rows import clean_text
 from annotate.models.imports import Import
-from annotate.models.projects import Project
+from annotate.models.projects import Project, of_project
+
+
+class WithoutWords(models.Manager):
+    """Leaves the search vector where it is: no page and no file shows it, and it is as long as the text."""
+
+    def get_queryset(self) -> QuerySet:
+        return super().get_queryset().defer("words")
+
+
+def _words() -> SearchVectorField:
+    return SearchVectorField(null=True, editable=False, help_text="For the search. Filled later, by searching.py.")
 
 
 class Prompt(models.Model):
@@ -20,7 +33,7 @@ class Prompt(models.Model):
         ID_TEST = "id_test", "Test, in distribution"
         OOD_TEST = "ood_test", "Test, out of distribution"
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="prompts")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="prompts", db_index=False)
     external_id = models.CharField(max_length=200)
     root = models.CharField(max_length=200, help_text="The conversation that it came from: splits never cut one.")
     messages = models.JSONField()
@@ -29,8 +42,12 @@ class Prompt(models.Model):
     metadata = models.JSONField(default=dict)
     origin = models.ForeignKey(Import, null=True, blank=True, on_delete=models.PROTECT, related_name="prompts")
     created_at = models.DateTimeField(default=now)
+    words = _words()
+
+    objects = WithoutWords()
 
     class Meta:
+        base_manager_name = "objects"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["project", "external_id"], name="one_prompt_per_external_id"),
             models.CheckConstraint(
@@ -41,6 +58,9 @@ class Prompt(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["project", "split", "id"], name="prompts_of_a_split"),
             models.Index(fields=["project", "root"], name="prompts_of_a_root"),
+            models.Index(fields=["project", "id"], name="prompts_of_a_project"),
+            GinIndex(fields=["words"], condition=Q(words__isnull=False), name="prompts_by_words"),
+            models.Index(fields=["project", "id"], condition=Q(words=None), name="prompts_without_words"),
         ]
 
     def __str__(self) -> str:
@@ -90,7 +110,8 @@ class AnswerBatch(models.Model):
 
 
 class Answer(models.Model):
-    batch = models.ForeignKey(AnswerBatch, on_delete=models.CASCADE, related_name="answers")
+    batch = models.ForeignKey(AnswerBatch, on_delete=models.CASCADE, related_name="answers", db_index=False)
+    project = of_project()
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="answers")
     index = models.PositiveSmallIntegerField()
     text = models.TextField(blank=True)
@@ -101,10 +122,20 @@ class Answer(models.Model):
     seed = models.BigIntegerField(null=True, blank=True)
     metadata = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=now)
+    words = _words()
+
+    objects = WithoutWords()
 
     class Meta:
+        base_manager_name = "objects"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["batch", "prompt", "index"], name="one_answer_per_batch_prompt_and_index"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["project", "id"], name="answers_of_a_project"),
+            models.Index(fields=["batch", "id"], name="answers_of_a_batch"),
+            GinIndex(fields=["words"], condition=Q(words__isnull=False), name="answers_by_words"),
+            models.Index(fields=["project", "id"], condition=Q(words=None), name="answers_without_words"),
         ]
 
     def __str__(self) -> str:

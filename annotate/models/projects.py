@@ -57,6 +57,15 @@ class Project(models.Model):
         return self.guidelines.order_by("-version").first()
 
 
+def of_project() -> models.ForeignKey:
+    """On rows whose project follows from another row: lists of a project walk an index of it. A trigger fills it,
+    whoever writes the row and however; after create() it is not on the instance."""
+    return models.ForeignKey(
+        Project, null=True, editable=False, on_delete=models.CASCADE, related_name="+", db_index=False,
+        db_constraint=False,
+    )  # fmt: skip
+
+
 class Guidelines(models.Model):
     """One version of what labelers are asked to do. Never edited: a change is a new version."""
 

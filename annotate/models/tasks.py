@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import ClassVar, Self
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Greatest, Least
@@ -11,7 +12,7 @@ from django.utils.timezone import now
 from annotate.models.answers import Answer, AnswerBatch, Prompt
 from annotate.models.imports import Import
 from annotate.models.people import User
-from annotate.models.projects import Labeler, Project
+from annotate.models.projects import Labeler, Project, of_project
 from annotate.ranking import to_groups
 
 
@@ -178,7 +179,8 @@ class Ranking(models.Model):
     """A rank for each answer of a task; 1 is best, equal ranks are a tie. Never edited: undo is a withdrawal."""
 
     task = models.ForeignKey(RankingTask, on_delete=models.CASCADE, related_name="rankings")
-    labeler = models.ForeignKey(Labeler, on_delete=models.CASCADE, related_name="rankings")
+    project = of_project()
+    labeler = models.ForeignKey(Labeler, on_delete=models.CASCADE, related_name="rankings", db_index=False)
     assignment = models.ForeignKey(Assignment, null=True, blank=True, on_delete=models.CASCADE, related_name="rankings")
     ranks = models.JSONField(help_text="In the order of the task's positions, competition style: 1, 2, 2, 4.")
     strength = models.FloatField(null=True, blank=True)
@@ -202,6 +204,10 @@ class Ranking(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["labeler", "-id"], name="rankings_of_a_labeler"),
             models.Index(fields=["labeler", "created_at"], name="rankings_of_a_labeler_by_time"),
+            models.Index(fields=["project", "id"], name="rankings_of_a_project"),
+            models.Index(fields=["project", "id"], condition=~Q(flags=[]), name="rankings_with_flags"),
+            models.Index(fields=["project", "id"], condition=Q(surplus=True), name="rankings_in_surplus"),
+            BrinIndex(fields=["created_at"], name="rankings_by_time", pages_per_range=32),
         ]
 
     def __str__(self) -> str:
@@ -243,7 +249,8 @@ class Comparison(models.Model):
         JUDGED = "judged", "Judged on the way"
         EDIT = "edit", "The edited answer beats the original"
 
-    ranking = models.ForeignKey(Ranking, on_delete=models.CASCADE, related_name="comparisons")
+    ranking = models.ForeignKey(Ranking, on_delete=models.CASCADE, related_name="comparisons", db_index=False)
+    project = of_project()
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="comparisons")
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.IMPLIED)
     chosen = models.ForeignKey(Answer, on_delete=models.PROTECT, related_name="wins")
@@ -264,6 +271,9 @@ class Comparison(models.Model):
                 Greatest("chosen", "rejected"),
                 name="one_comparison_per_ranking_kind_and_pair",
             ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["project", "id"], name="comparisons_of_a_project"),
         ]
 
     def __str__(self) -> str:

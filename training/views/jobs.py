@@ -92,7 +92,7 @@ def standing(job: Job, *, at: datetime) -> dict[str, Any]:
         "curves": [_chart(curve) for curve in found],
         "settings": settings_of(job),
         "said": diary.messages(job),
-        "answers": answers.select_related("prompt").order_by("-id")[:5],
+        "answers": answers.select_related("prompt").defer("prompt__words").order_by("-id")[:5],
         "answers_count": answers.count(),
         "winners_count": drawn.winners(job).count(),
         **what_was_scored(job),

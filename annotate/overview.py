@@ -1,16 +1,18 @@
 """Lists with their counts, each in one query however long the list is."""
 
-import json
 from collections.abc import Iterable
 
-from django.db.models import Count, Exists, F, Func, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, TextField
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Left, Length
 
 from annotate.models import Answer, AnswerBatch, Comparison, Membership, Project, Prompt, Ranking, RankingTask, User
 
 ENOUGH_COMPARISONS = 100
 """With a winner: from so many a reward model learns something. To measure it takes more prompts, not more pairs."""
+
+OPENING = 300
+"""Characters."""
 
 
 def projects_of(user: User) -> QuerySet[Project]:
@@ -24,19 +26,31 @@ def projects_of(user: User) -> QuerySet[Project]:
     )
 
 
-def prompts_of(project: Project, *, split: str = "", text: str = "") -> QuerySet[Prompt]:
-    prompts = project.prompts.all()
-    if split:
-        prompts = prompts.filter(split=split)
-    if text:
-        prompts = prompts.alias(said=_Contents("messages")).filter(
-            Q(said__icontains=json.dumps(text, ensure_ascii=False)[1:-1]) | Q(external_id=text)
-        )
-    return prompts.annotate(
+def prompts_of(project: Project) -> QuerySet[Prompt]:
+    return project.prompts.annotate(
         n_answers=_count(Answer.objects.filter(prompt=OuterRef("pk")), "prompt"),
         n_rankings=_count(Ranking.objects.standing().filter(task__prompt=OuterRef("pk")), "task__prompt"),
         n_wanted=_number(RankingTask.objects.filter(prompt=OuterRef("pk")), "prompt", Sum("rankings_wanted")),
     )
+
+
+def answers_of(project: Project) -> QuerySet[Answer]:
+    """With their beginnings only: an answer may be long, and a list shows a line of it."""
+    answers = Answer.objects.filter(project=project).select_related("batch", "prompt")
+    return answers.annotate(opening=Left("text", OPENING)).defer("text", "token_ids", "logprobs", "prompt__words")
+
+
+def comparisons_of(project: Project) -> QuerySet[Comparison]:
+    long = ("text", "token_ids", "logprobs", "metadata", "words")
+    sides = [f"{side}__{name}" for side in ("chosen", "rejected") for name in long]
+    rows = Comparison.objects.filter(project=project).annotate(
+        chosen_opening=Left("chosen__text", OPENING),
+        rejected_opening=Left("rejected__text", OPENING),
+        chosen_length=Length("chosen__text"),
+        rejected_length=Length("rejected__text"),
+    )
+    related = ("prompt", "ranking__labeler", "ranking__withdrawal", "chosen__batch", "rejected__batch")
+    return rows.select_related(*related).defer("prompt__words", *sides)
 
 
 def what_stands(project: Project) -> dict[str, int]:
@@ -68,13 +82,6 @@ def members_of(project: Project) -> QuerySet[Membership]:
         .annotate(n_rankings=_count(ranked, "labeler__user"))
         .order_by("user__username")
     )
-
-
-class _Contents(Func):
-    """The texts of the messages as one JSON text, so that a search does not find the word "role" in every prompt."""
-
-    template = "jsonb_path_query_array(%(expressions)s, '$[*].content')::text"
-    output_field = TextField()
 
 
 def _count(rows: QuerySet, by: str) -> Combinable:

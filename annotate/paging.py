@@ -1,14 +1,26 @@
-"""Pages of a long list by key, newest first: as fast on the last page as on the first, and stable while rows arrive."""
+"""Pages of a long list by key, newest first: as fast on the last page as on the first, and stable while rows arrive.
 
+A list with filters is sought: Postgres may look for a moment, by whatever index it thinks best. What it does not find
+by then is looked for among the next WINDOW rows only, and the page says so and goes on from there. So a page takes no
+longer than that, whatever the filters are and however few rows they match."""
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from django.db import OperationalError, connection, transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest
+from psycopg.errors import QueryCanceled
 
 Row = TypeVar("Row", bound=Model)
+Found = TypeVar("Found")
 PAGE_SIZE = 50
 LARGEST_KEY = 2**63 - 1
+MOST_COUNTED = 1000
+WINDOW = 5000
+SEEK_MS = 30
+COUNT_MS = 10
 
 
 @dataclass(frozen=True)
@@ -18,31 +30,103 @@ class KeysetPage(Generic[Row]):
     """`?after=` of the page before this one, or None on the first."""
     older: int | None
     """`?before=` of the next page, or None on the last."""
+    is_partial: bool = False
+    """Only WINDOW rows were looked through; there may be more beyond."""
+    count: int | None = None
+    """Of all rows, where that is quick to say; past MOST_COUNTED it stands for more."""
 
     @property
     def is_only_page(self) -> bool:
         return self.newer is None and self.older is None
 
+    @property
+    def has_many(self) -> bool:
+        return self.count is not None and self.count > MOST_COUNTED
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where in the list a page begins, and which way it goes from there."""
+
+    key: int | None
+    upward: bool
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> "_Place":
+        before, after = _key(request, "before"), _key(request, "after")
+        return cls(before if after is None else after, upward=after is not None)
+
+    def beyond(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+        if self.key is not None:
+            rows = rows.filter(pk__gt=self.key) if self.upward else rows.filter(pk__lt=self.key)
+        return rows.order_by("pk" if self.upward else "-pk")
+
+    def up_to(self, edge: int, rows: QuerySet[Row]) -> QuerySet[Row]:
+        return self.beyond(rows).filter(pk__gte=edge) if not self.upward else self.beyond(rows).filter(pk__lte=edge)
+
+    def page(self, rows: list[Row], following: int | None, **more: Any) -> KeysetPage[Row]:
+        """`rows` newest first; `following` is the key to go on from in the same direction."""
+        if self.upward:
+            older = rows[-1].pk if rows else (self.key or 0) + 1
+            return KeysetPage(rows, newer=following, older=older, **more)
+        back = None if self.key is None else rows[0].pk if rows else self.key - 1
+        return KeysetPage(rows, newer=back, older=following, **more)
+
 
 def keyset_page(rows: QuerySet[Row], request: HttpRequest, *, size: int = PAGE_SIZE) -> KeysetPage[Row]:
     """The page that `?before=` or `?after=` asks for, else the newest rows."""
-    before, after = _key(request, "before"), _key(request, "after")
-    if after is not None:
-        found = list(rows.filter(pk__gt=after).order_by("pk")[: size + 1])
-        shown = found[:size][::-1]
-        return _page(shown, more_newer=len(found) > size, more_older=True)
-    if before is not None:
-        rows = rows.filter(pk__lt=before)
-    found = list(rows.order_by("-pk")[: size + 1])
-    return _page(found[:size], more_newer=before is not None, more_older=len(found) > size)
+    place = _Place.of(request)
+    found = list(place.beyond(rows)[: size + 1])
+    shown = found[:size]
+    following = shown[-1].pk if len(found) > size else None
+    return place.page(shown[::-1] if place.upward else shown, following)
 
 
-def _page(rows: list[Row], *, more_newer: bool, more_older: bool) -> KeysetPage[Row]:
-    return KeysetPage(
-        rows=rows,
-        newer=rows[0].pk if rows and more_newer else None,
-        older=rows[-1].pk if rows and more_older else None,
-    )
+def sought_page(
+    within: QuerySet[Row], found: QuerySet[Row], shown: QuerySet[Row], request: HttpRequest, *, size: int = PAGE_SIZE
+) -> KeysetPage[Row]:
+    """Of `found`, which is `within`, or that with filters. `within` walks an index in the order of its keys. `shown`
+    is what the page needs of each row: it is asked for those of the page alone."""
+    place = _Place.of(request)
+    keys, edge = _seek(place, within, found, size)
+    counted = found.order_by()[: MOST_COUNTED + 1]
+    following = keys[size - 1] if len(keys) > size else edge
+    keys = keys[:size]
+    rows = shown.in_bulk(keys)
+    newest_first = [rows[key] for key in sorted(keys, reverse=True) if key in rows]
+    count = len(keys) if place.key is None and following is None else None
+    if place.key is None and edge is None and following is not None:
+        count = counted.count() if found is within else _in_time(counted.count, COUNT_MS)
+    return place.page(newest_first, following, is_partial=following is not None and following == edge, count=count)
+
+
+def _seek(place: _Place, within: QuerySet[Row], found: QuerySet[Row], size: int) -> tuple[list[int], int | None]:
+    """The keys, one more than fit where there is a next page; and how far was looked, if not to the end."""
+
+    def keys_of(rows: QuerySet[Row], first: int = 0, last: int = size + 1) -> list[int]:
+        return list(rows.values_list("pk", flat=True)[first:last])
+
+    if found is within:
+        return keys_of(place.beyond(found)), None
+    keys = _in_time(lambda: keys_of(place.beyond(found)), SEEK_MS)
+    if keys is not None:
+        return keys, None
+    edge = next(iter(keys_of(place.beyond(within), WINDOW - 1, WINDOW)), None)
+    return keys_of(place.beyond(found) if edge is None else place.up_to(edge, found)), edge
+
+
+def _in_time(ask: Callable[[], Found], milliseconds: int) -> Found | None:
+    """What the database answers, or None where it takes longer."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
+            answer = ask()
+            cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
+            return answer
+    except OperationalError as problem:
+        if isinstance(problem.__cause__, QueryCanceled):
+            return None
+        raise
 
 
 def _key(request: HttpRequest, name: str) -> int | None:

@@ -5,7 +5,18 @@ from django.urls import include, path
 from django.views.decorators.http import require_http_methods
 
 from annotate import desk
-from annotate.views import accounts, agreement, imports, members, projects, prompts, rankings, snapshots, tokens
+from annotate.views import (
+    accounts,
+    agreement,
+    browse,
+    imports,
+    members,
+    projects,
+    prompts,
+    rankings,
+    snapshots,
+    tokens,
+)
 
 urlpatterns = [
     path("api/", include("annotate.api.urls")),
@@ -27,6 +38,9 @@ urlpatterns = [
     path("projects/<slug:slug>/prompts/", prompts.prompts, name="prompts"),
     path("projects/<slug:slug>/prompts/<int:pk>", prompts.prompt, name="prompt"),
     path("projects/<slug:slug>/prompts/import", imports.import_prompts, name="import_prompts"),
+    path("projects/<slug:slug>/answers/", browse.answers, name="answers"),
+    path("projects/<slug:slug>/answers/<int:pk>", browse.answer, name="answer"),
+    path("projects/<slug:slug>/comparisons/", browse.comparisons, name="comparisons"),
     path("projects/<slug:slug>/answers/import", imports.import_answers, name="import_answers"),
     path("projects/<slug:slug>/rankings/import", imports.import_rankings, name="import_rankings"),
     path("projects/<slug:slug>/imports/", imports.imported, name="imports"),

@@ -39,6 +39,9 @@ MATRIX: dict[str, dict[str, str]] = {
     # Data
     "prompts": {"GET": "reviewer"},
     "prompt": {"GET": "reviewer"},
+    "answers": {"GET": "reviewer"},
+    "answer": {"GET": "reviewer"},
+    "comparisons": {"GET": "reviewer"},
     "import_prompts": {"GET": "researcher", "POST": "researcher"},
     "import_answers": {"GET": "researcher", "POST": "researcher"},
     "import_rankings": {"GET": "researcher", "POST": "researcher"},
@@ -59,6 +62,7 @@ MATRIX: dict[str, dict[str, str]] = {
     "sample": {"GET": "researcher", "POST": "researcher"},
     "train": {"GET": "researcher", "POST": "researcher"},
     "best_of_n": {"GET": "researcher", "POST": "researcher"},
+    "batch_origin": {"GET": "researcher"},
     "send_to_desk": {"POST": "researcher"},
     "jobs": {"GET": "signed in"},
     "job": {"GET": "researcher"},

@@ -14,6 +14,7 @@ from annotate.models import Labeler, Membership, Project, Token, User
 from tests import factories
 from tests.permissions import API, LEVELS, MATRIX
 from tests.training.learned import make_job, make_policy, make_reward_model
+from training.models import Sampling
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PERSONAS = ("anonymous", "inactive", "outsider", "labeler", "reviewer", "researcher", "admin", "installation admin")
@@ -77,7 +78,10 @@ def rows_of_everything(project: Project) -> dict[str, Any]:
     rows |= {"refused_rows": {"pk": imported}}
     rows |= dict.fromkeys(("api_import", "api_refused_rows"), {"key": imported})
     rows |= {"prompt": {"pk": ranking.task.prompt_id}, "ranking": {"pk": ranking.pk}}
-    return rows | {"policy": {"pk": make_policy().pk}}
+    batch, policy = ranking.task.batch, make_policy()
+    Sampling.objects.create(batch=batch, policy=policy, job=job)
+    rows |= {"answer": {"pk": batch.answers.get(index=0).pk}, "batch_origin": {"pk": batch.pk}}
+    return rows | {"policy": {"pk": policy.pk}}
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ urlpatterns = [
     path("projects/<slug:slug>/train", launches.train, name="train"),
     path("projects/<slug:slug>/best-of-n", launches.best_of_n, name="best_of_n"),
     path("projects/<slug:slug>/send-to-desk", projects.send_to_desk, name="send_to_desk"),
+    path("projects/<slug:slug>/batches/<int:pk>/origin", projects.batch_origin, name="batch_origin"),
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<int:pk>", jobs.job, name="job"),
     path("jobs/<int:pk>/metrics.json", jobs.job_metrics, name="job_metrics"),

@@ -17,14 +17,15 @@ TABS = [
     ("project", "Overview", Role.LABELER),
     ("rank", "Rank", Role.LABELER),
     ("my_work", "My work", Role.LABELER),
-    ("prompts", "Prompts", Role.REVIEWER),
-    ("rankings", "Rankings", Role.REVIEWER),
+    ("prompts", "Data", Role.REVIEWER),
     ("agreement", "Agreement", Role.REVIEWER),
     ("snapshots", "Snapshots", Role.RESEARCHER),
     ("guidelines", "Guidelines", Role.LABELER),
     ("members", "Members", Role.ADMIN),
     ("project_settings", "Settings", Role.ADMIN),
 ]
+DATA = [("prompts", "Prompts"), ("answers", "Answers"), ("rankings", "Rankings"), ("comparisons", "Comparisons")]
+"""What stands under the tab of the data."""
 
 
 @register.inclusion_tag("annotate/_project_tabs.html", takes_context=True)
@@ -40,9 +41,20 @@ def project_tabs(context: template.Context, project: Project) -> dict[str, Any]:
             href = reverse(name, args=[project.slug])
         except NoReverseMatch:
             continue
-        below = name != "project" and request.path.startswith(href.rstrip("/") + "/")
+        parts = [part["href"] for part in _data(project)] if name == "prompts" else [href]
+        below = name != "project" and any(request.path.startswith(part.rstrip("/") + "/") for part in parts)
         tabs.append({"href": href, "label": label, "current": request.path == href or below})
     return {"project": project, "tabs": tabs}
+
+
+@register.inclusion_tag("annotate/_data_tabs.html", takes_context=True)
+def data_tabs(context: template.Context, project: Project) -> dict[str, Any]:
+    path = context["request"].path
+    return {"tabs": [{**tab, "current": path == tab["href"]} for tab in _data(project)]}
+
+
+def _data(project: Project) -> list[dict[str, str]]:
+    return [{"href": reverse(name, args=[project.slug]), "label": label} for name, label in DATA]
 
 
 @register.inclusion_tag("annotate/_project_crumbs.html")

@@ -1,7 +1,9 @@
 """The prompts of a project, and one prompt with all that was said to it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from itertools import count, groupby
+from typing import Any, NamedTuple
 
 from django.db.models import Prefetch
 from django.http import HttpResponse
@@ -9,38 +11,34 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from annotate import overview
-from annotate.models import Answer, AnswerBatch, Membership, Prompt, Ranking
-from annotate.paging import keyset_page
+from annotate.browsing import PromptFilters
+from annotate.models import Answer, AnswerBatch, Membership, Prompt, Ranking, RankingTask
 from annotate.ranking import to_groups
 from annotate.requests import ProjectRequest
 from annotate.roles import at_least, project_role
+from annotate.views.browse import listing
 
 Role = Membership.Role
-LONGEST_SEARCH = 200
+
+
+class Event(NamedTuple):
+    """Something that happened to a prompt."""
+
+    at: datetime
+    kind: str
+    subject: Any
 
 
 @project_role(Role.REVIEWER)
 @require_safe
 def prompts(request: ProjectRequest, slug: str) -> HttpResponse:
-    split = request.GET.get("split", "")
-    text = request.GET.get("q", "").replace("\x00", "").strip()[:LONGEST_SEARCH]
-    found = overview.prompts_of(request.project, split=split if split in Prompt.Split.values else "", text=text)
-    context = {
-        "project": request.project,
-        "page": keyset_page(found, request),
-        "splits": Prompt.Split.choices,
-        "split": split,
-        "text": text,
-        "may_import": at_least(request.role, Role.RESEARCHER),
-    }
-    template = "annotate/_prompts.html" if request.htmx else "annotate/prompts.html"
-    return render(request, template, context)
+    return listing(request, "prompts", PromptFilters(request), overview.prompts_of(request.project), searched=Prompt)
 
 
 @project_role(Role.REVIEWER)
 @require_safe
 def prompt(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
-    found = get_object_or_404(request.project.prompts, pk=pk)
+    found = get_object_or_404(request.project.prompts.select_related("origin"), pk=pk)
     rankings = Ranking.objects.select_related("labeler", "withdrawal").order_by("pk")
     tasks = found.ranking_tasks.prefetch_related("task_answers", Prefetch("rankings", rankings)).order_by("pk")
     batches = _by_batch(found.answers.defer("token_ids", "logprobs").select_related("batch"))
@@ -50,6 +48,7 @@ def prompt(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
         "prompt": found,
         "batches": batches,
         "tasks": [(task, [(each, _in_numbers(each, numbers)) for each in task.rankings.all()]) for task in tasks],
+        "history": sorted(_history(found, batches, tasks), key=lambda event: event.at),
         "shows_sources": at_least(request.role, Role.RESEARCHER),
     }
     return render(request, "annotate/prompt.html", context)
@@ -66,3 +65,16 @@ def _by_batch(answers: Iterable[Answer]) -> list[tuple[AnswerBatch, list[tuple[i
 def _in_numbers(ranking: Ranking, numbers: Mapping[int, int]) -> list[list[int]]:
     """Not in letters: those of two labelers mean different answers, and here their rankings stand together."""
     return to_groups(dict(sorted((numbers[answer], rank) for answer, rank in ranking.by_answer().items())))
+
+
+def _history(
+    prompt: Prompt, batches: Iterable[tuple[AnswerBatch, list[tuple[int, Answer]]]], tasks: Iterable[RankingTask]
+) -> Iterator[Event]:
+    yield Event(prompt.created_at, "added", prompt)
+    for _, answers in batches:
+        yield Event(min(answer.created_at for _, answer in answers), "answered", answers)
+    for task in tasks:
+        for ranking in task.rankings.all():
+            yield Event(ranking.created_at, "ranked", ranking)
+            if hasattr(ranking, "withdrawal"):
+                yield Event(ranking.withdrawal.created_at, "withdrawn", ranking)

@@ -7,11 +7,13 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.timezone import localtime
 from django.views.decorators.http import require_safe
 
+from annotate.browsing import RankingFilters
 from annotate.models import Answer, Comparison, Membership, Ranking
 from annotate.models.tasks import RankingQuerySet
 from annotate.paging import keyset_page
 from annotate.requests import ProjectRequest
 from annotate.roles import at_least, project_role
+from annotate.views.browse import listing
 
 Role = Membership.Role
 
@@ -28,15 +30,8 @@ class Placed(NamedTuple):
 @project_role(Role.REVIEWER)
 @require_safe
 def rankings(request: ProjectRequest, slug: str) -> HttpResponse:
-    found = _rankings(request)
-    labeler = None
-    if request.GET.get("labeler"):
-        labeler = get_object_or_404(request.project.labelers, pseudonym=request.GET["labeler"].replace("\x00", ""))
-        found = found.filter(labeler=labeler)
-    page = keyset_page(found.prefetch_related("task__task_answers"), request)
-    may_import = at_least(request.role, Role.RESEARCHER)
-    context = {"project": request.project, "page": page, "labeler": labeler, "may_import": may_import}
-    return render(request, "annotate/rankings.html", context)
+    shown = _rankings(request).prefetch_related("task__task_answers")
+    return listing(request, "rankings", RankingFilters(request), shown)
 
 
 @project_role(Role.LABELER)
@@ -48,12 +43,12 @@ def ranking(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
         found = found.filter(labeler__user=request.user)
     shown = get_object_or_404(found, pk=pk)
     reviews = at_least(request.role, Role.REVIEWER)
-    judged = shown.comparisons.filter(kind=Comparison.Kind.JUDGED).order_by("pk")
+    judged, letters = shown.comparisons.filter(kind=Comparison.Kind.JUDGED).order_by("pk"), shown.letters()
     context = {
         "project": request.project,
         "ranking": shown,
         "placed": _placed(shown),
-        "judged": judged,
+        "judged": [(letters[one.chosen_id], letters[one.rejected_id], one.tie) for one in judged],
         "reviews": reviews,
         "shows_sources": at_least(request.role, Role.RESEARCHER),
     }
@@ -77,8 +72,10 @@ def my_work(request: ProjectRequest, slug: str) -> HttpResponse:
 
 
 def _rankings(request: ProjectRequest) -> RankingQuerySet:
-    rows = Ranking.objects.filter(task__project=request.project)
-    return rows.select_related("task__prompt", "labeler", "withdrawal", "assignment")
+    rows = Ranking.objects.filter(project=request.project)
+    return rows.select_related("task__prompt", "labeler", "withdrawal", "assignment", "origin").defer(
+        "task__prompt__words"
+    )
 
 
 def _placed(ranking: Ranking) -> list[Placed]:

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.urls import reverse
 
+from annotate import searching
 from annotate.models import Ranking
 from annotate.paging import PAGE_SIZE
 from tests.factories import (
@@ -89,6 +90,7 @@ def test_a_search_finds_words_of_any_turn_and_external_ids(client, project, ente
         project,
         messages=[user_says("The first turn"), {"role": "assistant", "content": "Yes."}, user_says("And then?")],
     )
+    searching.catch_up(1)
     assert shown(client.get(reverse("prompts", args=["help"]), {"q": query})) == found
 
 
@@ -122,7 +124,7 @@ def test_the_list_of_prompts_costs_the_same_however_long_it_is(client, project, 
     enter("reviewer")
     for _ in range(20):
         make_task(project)
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(9):
         assert len(get(client, "prompts").context["page"].rows) == 20
 
 
@@ -137,7 +139,7 @@ def test_an_empty_list_offers_the_import_to_whoever_may(client, enter):
 def test_htmx_gets_the_list_alone(client, enter):
     enter("reviewer")
     response = client.get(reverse("prompts", args=["help"]), headers={"HX-Request": "true"})
-    assert b"<html" not in response.content and b'id="prompts"' in response.content
+    assert b"<html" not in response.content and b'id="browse"' in response.content
 
 
 def test_a_prompt_shows_its_turns_and_answers_inert(client, project, enter):
@@ -198,7 +200,7 @@ def test_the_list_of_rankings_costs_the_same_however_long_it_is(client, project,
     enter("reviewer")
     for _ in range(15):
         make_ranking(labeler=make_labeler(project))
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(10):
         assert len(get(client, "rankings").context["page"].rows) == 15
 
 

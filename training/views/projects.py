@@ -7,7 +7,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
@@ -17,7 +17,7 @@ from annotate.models import Answer, AnswerBatch, Membership, Project, TaskAnswer
 from annotate.requests import ProjectRequest
 from annotate.roles import at_least, project_role
 from training.loop import Loop, loops
-from training.models import Job
+from training.models import Job, Sampling
 from training.views.home import open_tasks
 
 BATCHES_SHOWN = 50
@@ -155,3 +155,11 @@ def send_to_desk(request: ProjectRequest, slug: str) -> HttpResponse:
             words += " Tick another batch beside it."
         messages.add_message(request, messages.SUCCESS if report.made else messages.INFO, words)
     return redirect(reverse("project", args=[slug]) + "#batches")
+
+
+@project_role(Membership.Role.RESEARCHER)
+@require_safe
+def batch_origin(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
+    """Fills a slot on the page of an answer: the job and the policy that drew its batch."""
+    drawn = Sampling.objects.filter(batch__project=request.project).select_related("policy")
+    return render(request, "training/_batch_origin.html", {"sampling": get_object_or_404(drawn, batch=pk)})

@@ -176,10 +176,11 @@ class PromptFilters(Filters[Prompt]):
 
     def by_has(self, rows: QuerySet[Prompt], what: str) -> QuerySet[Prompt]:
         answers = Answer.objects.filter(prompt=OuterRef("pk"))
+        written = self.project.answer_batches.filter(source=AnswerBatch.Source.PEOPLE)
         found = {
             "answers": Exists(answers),
             "rankings": Exists(Ranking.objects.standing().filter(task__prompt=OuterRef("pk"))),
-            "demonstrations": Exists(answers.filter(batch__source=AnswerBatch.Source.PEOPLE)),
+            "demonstrations": Exists(answers.filter(batch__in=list(written.values_list("pk", flat=True)))),
         }
         negated = what.startswith("no_")
         condition = found[what.removeprefix("no_")]

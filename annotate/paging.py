@@ -1,15 +1,17 @@
 """Pages of a long list by key, newest first: as fast on the last page as on the first, and stable while rows arrive.
 
-A list with filters is sought: Postgres may look for a moment, by whatever index it thinks best. What it does not find
-by then is looked for among the next WINDOW rows only, and the page says so and goes on from there. So a page takes no
-longer than that, whatever the filters are and however few rows they match."""
+A list with filters is sought: for a moment along the keys, as finds what is frequent, then for a moment by what the
+filters match, as finds what is rare. What neither finds is looked for row by row among the next rows, for a moment
+too, and the page says so and goes on from there. So a page takes no longer than that, whatever the filters are."""
 
-from collections.abc import Callable
+import functools
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, QuerySet
 from django.http import Http404, HttpRequest
 from psycopg.errors import QueryCanceled
 
@@ -18,9 +20,13 @@ Found = TypeVar("Found")
 PAGE_SIZE = 50
 LARGEST_KEY = 2**63 - 1
 MOST_COUNTED = 1000
-WINDOW = 5000
-SEEK_MS = 30
+SEEK_MS = 25
 COUNT_MS = 10
+WALK_MS = 15
+WINDOW = 2000
+"""Rows that the first step of a walk looks through."""
+ROW_BY_ROW = dict.fromkeys(("enable_hashjoin", "enable_mergejoin", "enable_seqscan", "jit"), "off")
+"""Looked up by index for each row of a window: Postgres may not read a whole table because it takes few for many."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class KeysetPage(Generic[Row]):
     older: int | None
     """`?before=` of the next page, or None on the last."""
     is_partial: bool = False
-    """Only WINDOW rows were looked through; there may be more beyond."""
+    """Not all rows were looked through: there may be more beyond."""
     count: int | None = None
     """Of all rows, where that is quick to say; past MOST_COUNTED it stands for more."""
 
@@ -60,6 +66,11 @@ class _Place:
         if self.key is not None:
             rows = rows.filter(pk__gt=self.key) if self.upward else rows.filter(pk__lt=self.key)
         return rows.order_by("pk" if self.upward else "-pk")
+
+    def beyond_by_any_index(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+        """The same, but Postgres may not walk the keys in their order: it reads what the filters match, and sorts."""
+        key = F("pk") + 0
+        return self.beyond(rows).order_by(key.asc() if self.upward else key.desc())
 
     def up_to(self, edge: int, rows: QuerySet[Row]) -> QuerySet[Row]:
         return self.beyond(rows).filter(pk__gte=edge) if not self.upward else self.beyond(rows).filter(pk__lte=edge)
@@ -103,30 +114,48 @@ def sought_page(
 def _seek(place: _Place, within: QuerySet[Row], found: QuerySet[Row], size: int) -> tuple[list[int], int | None]:
     """The keys, one more than fit where there is a next page; and how far was looked, if not to the end."""
 
-    def keys_of(rows: QuerySet[Row], first: int = 0, last: int = size + 1) -> list[int]:
-        return list(rows.values_list("pk", flat=True)[first:last])
+    def keys_of(rows: QuerySet[Row]) -> list[int]:
+        return list(rows.values_list("pk", flat=True)[: size + 1])
 
     if found is within:
         return keys_of(place.beyond(found)), None
-    keys = _in_time(lambda: keys_of(place.beyond(found)), SEEK_MS)
-    if keys is not None:
-        return keys, None
-    edge = next(iter(keys_of(place.beyond(within), WINDOW - 1, WINDOW)), None)
-    return keys_of(place.beyond(found) if edge is None else place.up_to(edge, found)), edge
+    for rows in (place.beyond(found), place.beyond_by_any_index(found)):
+        keys = _in_time(functools.partial(keys_of, rows), SEEK_MS)
+        if keys is not None:
+            return keys, None
+    return _with_settings(lambda: _walk(place, within, found, size), ROW_BY_ROW)
+
+
+def _walk(place: _Place, within: QuerySet[Row], found: QuerySet[Row], size: int) -> tuple[list[int], int | None]:
+    """Through ever longer windows of `within`, for WALK_MS or a window."""
+    until, keys, window = time.monotonic() + WALK_MS / 1000, list[int](), WINDOW
+    while True:
+        edge = next(iter(place.beyond(within).values_list("pk", flat=True)[window - 1 : window]), None)
+        near = place.beyond(found) if edge is None else place.up_to(edge, found)
+        keys += near.values_list("pk", flat=True)[: size + 1 - len(keys)]
+        if edge is None or len(keys) > size or time.monotonic() > until:
+            return keys, edge
+        place, window = _Place(edge, place.upward), 2 * window
 
 
 def _in_time(ask: Callable[[], Found], milliseconds: int) -> Found | None:
     """What the database answers, or None where it takes longer."""
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
-            answer = ask()
-            cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
-            return answer
+        return _with_settings(ask, {"statement_timeout": str(milliseconds)})
     except OperationalError as problem:
         if isinstance(problem.__cause__, QueryCanceled):
             return None
         raise
+
+
+def _with_settings(ask: Callable[[], Found], settings: Mapping[str, str]) -> Found:
+    with transaction.atomic(), connection.cursor() as cursor:
+        for name, value in settings.items():
+            cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
+        answer = ask()
+        for name in settings:  # atomic() may be a part of something larger
+            cursor.execute(f"SET LOCAL {name} TO DEFAULT")
+        return answer
 
 
 def _key(request: HttpRequest, name: str) -> int | None:

@@ -58,6 +58,7 @@ def behind(project: Project, model: type[Prompt] | type[Answer]) -> int:
 def query(text: str) -> SearchQuery:
     """As people write to search engines: "a phrase", -without, or. The last of plain words may be unfinished."""
     words = text.split()
-    if words and len(words[-1]) >= SHORTEST_PREFIX and all(re.fullmatch(r"\w+", word) for word in words):
+    are_plain = all(re.fullmatch(r"\w+", word) and word.lower() != "or" for word in words)
+    if words and are_plain and len(words[-1]) >= SHORTEST_PREFIX:
         return SearchQuery(" & ".join(words) + ":*", config=CONFIG, search_type="raw")
     return SearchQuery(text, config=CONFIG, search_type="websearch")

@@ -109,6 +109,10 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('words', None)), fields=['project', 'id'], name='answers_without_words'),
         ),
         migrations.AddIndex(
+            model_name='answer',
+            index=models.Index(condition=models.Q(('text', '')), fields=['project', 'id'], name='answers_without_text'),
+        ),
+        migrations.AddIndex(
             model_name='comparison',
             index=models.Index(fields=['project', 'id'], name='comparisons_of_a_project'),
         ),
@@ -135,6 +139,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='ranking',
             index=models.Index(condition=models.Q(('surplus', True)), fields=['project', 'id'], name='rankings_in_surplus'),
+        ),
+        migrations.AddIndex(
+            model_name='ranking',
+            index=models.Index(fields=['project', 'guidelines_version', 'id'], name='rankings_of_guidelines'),
         ),
         migrations.AddIndex(
             model_name='ranking',

@@ -136,6 +136,7 @@ class Answer(models.Model):
             models.Index(fields=["batch", "id"], name="answers_of_a_batch"),
             GinIndex(fields=["words"], condition=Q(words__isnull=False), name="answers_by_words"),
             models.Index(fields=["project", "id"], condition=Q(words=None), name="answers_without_words"),
+            models.Index(fields=["project", "id"], condition=Q(text=""), name="answers_without_text"),
         ]
 
     def __str__(self) -> str:

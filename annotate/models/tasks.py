@@ -207,6 +207,7 @@ class Ranking(models.Model):
             models.Index(fields=["project", "id"], name="rankings_of_a_project"),
             models.Index(fields=["project", "id"], condition=~Q(flags=[]), name="rankings_with_flags"),
             models.Index(fields=["project", "id"], condition=Q(surplus=True), name="rankings_in_surplus"),
+            models.Index(fields=["project", "guidelines_version", "id"], name="rankings_of_guidelines"),
             BrinIndex(fields=["created_at"], name="rankings_by_time", pages_per_range=32),
         ]
 

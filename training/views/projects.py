@@ -161,5 +161,6 @@ def send_to_desk(request: ProjectRequest, slug: str) -> HttpResponse:
 @require_safe
 def batch_origin(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
     """Fills a slot on the page of an answer: the job and the policy that drew its batch."""
-    drawn = Sampling.objects.filter(batch__project=request.project).select_related("policy")
-    return render(request, "training/_batch_origin.html", {"sampling": get_object_or_404(drawn, batch=pk)})
+    batch = get_object_or_404(request.project.answer_batches, pk=pk)
+    drawn = Sampling.objects.filter(batch=batch).select_related("policy").first()
+    return render(request, "training/_batch_origin.html", {"sampling": drawn})

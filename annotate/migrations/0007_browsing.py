@@ -34,7 +34,7 @@ def in_every_table(statements):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0003_imported_rankings'),
+        ('annotate', '0006_api_tokens'),
     ]
 
     operations = [

@@ -13,7 +13,7 @@ from annotate.formats.spreadsheet import gathered
 
 AT_ONCE = 500
 """Rows made into arrays together."""
-GROUP_BYTES = 16 * 1024 * 1024
+GROUP_BYTES = 8 * 1024 * 1024
 """Of a row group before it is compressed; one is in memory at a time."""
 TYPES = {
     "text": pa.string(),

@@ -56,6 +56,7 @@ MATRIX: dict[str, dict[str, str]] = {
     "snapshot_card": {"GET": "researcher"},
     "snapshot_compare": {"GET": "researcher"},
     "snapshot_delete": {"GET": "researcher", "POST": "researcher"},
+    "snapshot_chosen": {"GET": "researcher"},
     "snapshot_download": {"GET": "researcher"},
     "export": {"GET": "researcher"},
     # Jobs and what they make

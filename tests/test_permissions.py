@@ -70,7 +70,7 @@ def rows_of_everything(project: Project) -> dict[str, Any]:
         rows[name] = {"pk": job.pk}
     for name in ("reward_model", "score"):
         rows[name] = {"pk": model.pk}
-    for name in ("snapshot", "snapshot_card", "snapshot_delete", "snapshot_download"):
+    for name in ("snapshot", "snapshot_card", "snapshot_delete", "snapshot_chosen", "snapshot_download"):
         rows[name] = {"pk": snapshot.pk}
     for name in ("api_snapshot", "api_snapshot_download"):
         rows[name] = {"key": snapshot.pk}

@@ -21,6 +21,12 @@ from annotate.roles import project_role
 
 Role = Membership.Role
 COUNTED = ["rankings", "demonstrations", "prompts", "comparisons", "ties", "labelers", "left_out"]
+CONTAINERS = [
+    ("jsonl", "JSON lines"),
+    ("parquet", "Parquet"),
+    ("zip", "Folder with the card, for datasets (.zip)"),
+    ("csv", "CSV, for spreadsheets"),
+]
 COMPARED_WITH = 100
 """Snapshots that a list offers to compare with: the newest."""
 
@@ -67,9 +73,8 @@ def snapshot(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
         "project": request.project,
         "snapshot": found,
         "card": card,
-        "formats": _formats(
-            exports.of_kind(found.kind), lambda format: reverse("snapshot_download", args=[slug, pk, format])
-        ),
+        "formats": _formats(exports.of_kind(found.kind), str),
+        "containers": CONTAINERS,
         "settings": told(found.settings),
         "labelers": charts.lanes(labelers, others="others"),
         "lengths": charts.two_histograms(bins, columns=("Characters", "Chosen", "Rejected")),
@@ -139,6 +144,14 @@ def snapshot_download(request: ProjectRequest, slug: str, pk: int, format: str) 
 
 @project_role(Role.RESEARCHER)
 @require_safe
+def snapshot_chosen(request: ProjectRequest, slug: str, pk: int) -> HttpResponseBase:
+    """What the form on its page chose: `?format=F&as=A`."""
+    found = _snapshot(request, pk)
+    return _download(request, found, request.GET.get("format", next(iter(exports.of_kind(found.kind)))))
+
+
+@project_role(Role.RESEARCHER)
+@require_safe
 def export(request: ProjectRequest, slug: str, format: str) -> HttpResponseBase:
     """What stands at this moment. `?for=testing` keeps test prompts in."""
     purpose = request.GET.get("for", _purpose_of(request.project))
@@ -156,7 +169,7 @@ def _frozen(request: ProjectRequest, form: FreezeForm) -> Snapshot | None:
 
 
 def _download(request: ProjectRequest, source: Snapshot | Project, format: str, **options: Any) -> HttpResponseBase:
-    """`?as=csv` for spreadsheets."""
+    """`?as=parquet`, `zip` for a folder, `csv` for spreadsheets."""
     ending = request.GET.get("as", "jsonl")
     if format not in WRITERS or ending not in exports.TYPES:
         raise Http404(f"There is no format {format!r}, or it is not written as {ending!r}.")
@@ -197,6 +210,6 @@ def _purpose_of(project: Project) -> str:
 
 
 def _formats(known: dict[str, Writer], address: Callable[[str], str]) -> list[tuple[str, str, str]]:
-    """(address, title, what it is)."""
+    """(address, or what stands for it, title, what it is)."""
     parted = {name: wanted.label.partition(": ") for name, wanted in known.items()}
     return [(address(name), title, text) for name, (title, _, text) in parted.items()]

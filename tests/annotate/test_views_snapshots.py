@@ -109,12 +109,30 @@ def test_a_snapshot_is_downloaded_as_a_table_too(client, project):
     freeze(client)
     pk = Snapshot.objects.get().pk
     page = client.get(url("snapshot", pk)).content.decode()
-    assert all(url("snapshot_download", pk, name) in page for name in exports.of_kind("rankings"))
+    assert all(f'value="{name}"' in page for name in [*exports.of_kind("rankings"), *exports.TYPES])
     response = client.get(url("snapshot_download", pk, "answers") + "?as=csv")
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     assert response["Content-Disposition"].endswith('.answers.csv"')
     assert response.getvalue().splitlines()[0].startswith(b"ranking,id,root,split,prompt,answer")
     assert client.get(url("export", "ranking") + "?as=xlsx").status_code == 404
+
+
+@pytest.mark.parametrize("ending", exports.TYPES)
+def test_what_the_form_chose_is_downloaded_in_every_kind_of_file(client, project, ending):
+    rank(project)
+    freeze(client)
+    snapshot = Snapshot.objects.get()
+    response = client.get(url("snapshot_chosen", snapshot.pk), {"format": "preference", "as": ending})
+    assert response["Content-Type"] == exports.TYPES[ending]
+    assert response["Content-Disposition"].endswith(f'-{snapshot.short_hash}.preference.{ending}"')
+    assert response.getvalue() == b"".join(exports.export(snapshot, "preference", ending=ending))
+
+
+def test_another_projects_snapshot_is_not_downloaded(client, project):
+    other = make_project("other")
+    make_ranking(make_task(other))
+    theirs = snapshots.freeze(project=other)
+    assert client.get(url("snapshot_chosen", theirs.pk), {"as": "parquet"}).status_code == 404
 
 
 def test_every_download_leaves_an_audit_row(client, project):

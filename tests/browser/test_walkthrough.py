@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from annotate import accounts
 from annotate.models import Ranking
@@ -125,9 +125,10 @@ def send_all_to_the_desk(page: Page) -> None:
     expect(page.locator("#messages")).to_contain_text(f"{PROMPTS} ranking tasks were made.")
 
 
-def lines(page: Page, link: Locator) -> list[dict]:
+def lines(page: Page, format: str) -> list[dict]:
+    page.get_by_label("Rows", exact=True).select_option(format)
     with page.expect_download() as download:
-        link.click()
+        page.get_by_role("button", name="Download").click()
     return [json.loads(line) for line in Path(download.value.path()).read_text().splitlines()]
 
 
@@ -146,8 +147,8 @@ def test_once_round_the_loop(page, server, project, rita, worker):
     assert winners.answers.count() == PROMPTS
     send_all_to_the_desk(page)
     page.goto(snapshot)
-    rankings = lines(page, page.locator("a[download][href$=ranking]"))
-    preferences = lines(page, page.locator("a[download][href$=preference]"))
+    rankings = lines(page, "ranking")
+    preferences = lines(page, "preference")
     assert len(rankings) == PROMPTS and sorted(rankings[0]["ranks"]) == [1, 2, 3]
     assert len(preferences) == 3 * PROMPTS
     assert preferences[0]["chosen"][-1]["role"] == "assistant"

@@ -4,11 +4,13 @@
 import os
 import signal
 import sys
+from argparse import ArgumentParser
 from importlib.util import find_spec
 from json import dumps
 from typing import NoReturn
 
 WITHOUT_SERVICES = {
+    "backup",
     "check",
     "collectstatic",
     "doctor",
@@ -16,6 +18,7 @@ WITHOUT_SERVICES = {
     "help",
     "makemessages",
     "quickstart",
+    "restore",
     "version",
 }
 """Commands that do not ask the database, or that look after the services themselves."""
@@ -36,6 +39,8 @@ def main(words: list[str]) -> None:
     # Python would die of it on the spot, and the services would never hear that their last user left.
     signal.signal(signal.SIGTERM, _leave)
     command = words[1] if len(words) > 1 else "help"
+    if command == "restore":
+        _choose_home(words)
     if command == "doctor" and not embedded.is_used():
         print(_nothing_yet(json="--json" in words))
         sys.exit(1)
@@ -54,6 +59,15 @@ def main(words: list[str]) -> None:
             "The database is not up to date. Start Plackett with `make demo`, "
             "or run: .venv/bin/python manage.py migrate"
         )
+
+
+def _choose_home(words: list[str]) -> None:
+    """`--home` stands for PLACKETT_HOME, which the settings read before any command does its words."""
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--home")
+    home = parser.parse_known_args(words[2:])[0].home
+    if home:
+        os.environ["PLACKETT_HOME"] = home
 
 
 def _nothing_yet(*, json: bool) -> str:

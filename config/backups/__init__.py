@@ -1,0 +1,1 @@
+"""Everything that must last as one file, and back: docs/backup.md."""

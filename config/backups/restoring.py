@@ -1,0 +1,176 @@
+"""Restore a backup: all of it or nothing, into a home and a database that nobody uses."""
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+
+from annotate.models import AuditEvent
+from config import embedded
+from config.address import Running, alone
+from config.backups import files, tables
+from config.backups.archive import HOME, Archive, BackupRefused, Manifest, Tell, table_member
+from config.processes import ServiceFailed, wait_until
+from rewards.model_folder import sync
+from training.code import code_version
+
+Confirm = Callable[[str], bool]
+
+
+def restore(file: Path, *, confirm: Confirm, tell: Tell = lambda text: None) -> Manifest:
+    """Bring back what `make` wrote. `confirm` is asked before anything that is there is replaced. Raises BackupRefused.
+
+    The archive is examined before anything is touched, and nothing is started for one that will not do."""
+    home = Path(settings.HOME)
+    with Archive.opened(file, tell) as archive:
+        _check_version(archive)
+        with _for_ourselves():
+            _check_database()
+            if _is_used(home) and not confirm(f"{home} and its database hold data, which would be replaced."):
+                raise BackupRefused(f"Nothing was restored: {home} or its database hold data. See --force and --home.")
+            with _scratch(home) as scratch:
+                _unpack(archive, scratch, tell)
+                _bring_in(archive, Swap(home, scratch, _units(archive)), tell)
+        return archive.manifest
+
+
+def _check_version(archive: Archive) -> None:
+    manifest = archive.manifest
+    unknown = sorted(set(manifest["migrations"]) - tables.known())
+    if unknown or _number(manifest["version"]) > _number(code_version()):
+        what = f"its database has {'.'.join(unknown[0])}" if unknown else f"it is of version {manifest['version']}"
+        raise BackupRefused(
+            f"The backup was made by a newer Plackett than this one ({what}, made by {manifest['code']}). "
+            "Restore it with that version."
+        )
+    for path in archive.home_files():
+        if not files.may_be_restored(path):
+            raise BackupRefused(f"The archive holds {path!r}, which no backup of Plackett does: it is not restored.")
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", version.partition(",")[0])))
+
+
+@contextmanager
+def _for_ourselves() -> Iterator[None]:
+    """The home with its services, and no quickstart. Raises BackupRefused."""
+    try:
+        with alone("a restore"):
+            embedded.ensure()
+            yield
+    except (Running, ServiceFailed) as problem:
+        raise BackupRefused(str(problem)) from None
+
+
+def _check_database() -> None:
+    try:
+        unknown = sorted(set(tables.applied()) - tables.known())
+        if unknown:
+            raise BackupRefused(
+                f"The database is another program's, or a newer Plackett's: it has {'.'.join(unknown[0])}. "
+                "Give the backup a database of its own."
+            )
+        if not wait_until(lambda: not tables.others_connected(), patience=2):
+            raise BackupRefused(
+                "Others are connected to the database: a web server, a worker or a command. Stop them first."
+            )
+    except DatabaseError as problem:
+        raise BackupRefused(f"The database cannot be asked: {str(problem).strip().splitlines()[0]}") from None
+
+
+def _is_used(home: Path) -> bool:
+    folders = (home / "jobs", home / "snapshots")
+    return any(folder.is_dir() and any(folder.iterdir()) for folder in folders) or tables.has_data()
+
+
+@contextmanager
+def _scratch(home: Path) -> Iterator[Path]:
+    """A folder within the home, gone at the end."""
+    try:
+        with tempfile.TemporaryDirectory(dir=home, prefix="restoring-") as folder:
+            yield Path(folder)
+    except OSError as problem:
+        raise BackupRefused(
+            f"The backup could not be restored into {home}: {problem.strerror}. What was there is as it was."
+        ) from None
+
+
+def _unpack(archive: Archive, scratch: Path, tell: Tell) -> None:
+    paths, done = archive.home_files(), 0
+    total = sum(archive.expected[f"{HOME}/{path}"]["size"] for path in paths)
+    for path in paths:
+        target = scratch / "new" / path
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with open(descriptor, "wb") as output:
+            for block in archive.blocks(f"{HOME}/{path}"):
+                output.write(block)
+                done += len(block)
+                tell(f"Files: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+            output.flush()
+            os.fsync(output.fileno())
+
+
+def _bring_in(archive: Archive, swap: "Swap", tell: Tell) -> None:
+    """Rows first, files last, then the commit: whatever fails, both are as they were."""
+    manifest = archive.manifest
+
+    def contents() -> Iterator[tuple[tables.Table, Iterator[bytes]]]:
+        for table in manifest["tables"]:
+            tell(f"Table {table['name']}: {table['rows']:,} rows")
+            yield table, archive.blocks(table_member(table["name"]))
+
+    try:
+        with transaction.atomic():
+            tell("Making the tables")
+            tables.replace(manifest["migrations"])
+            tables.fill(contents(), manifest["migrations"])
+            if tables.is_current():
+                AuditEvent.record("restore", subject=Path(str(archive.tar.name)).name, made_at=manifest["made_at"])
+            swap.do()
+    except BaseException as problem:
+        swap.undo()
+        if isinstance(problem, DatabaseError | psycopg.Error):  # COPY raises those of psycopg
+            said = str(problem).strip().splitlines()[0]
+            raise BackupRefused(f"The database did not take the backup: {said} What was there is as it was.") from None
+        raise
+    finally:
+        connection.close()
+
+
+def _units(archive: Archive) -> list[str]:
+    """What is replaced as one: each folder at the top of the home; of the keys, the one file."""
+    tops = {path if path == files.SECRET_KEY else path.split("/")[0] for path in archive.home_files()}
+    return sorted(tops | {"jobs", "snapshots"})
+
+
+class Swap:
+    """Put new files and folders into the home, and if need be the old ones back."""
+
+    def __init__(self, home: Path, scratch: Path, units: list[str]) -> None:
+        self.home, self.scratch, self.units = home, scratch, units
+        self.moves: list[tuple[Path, Path]] = []
+
+    def do(self) -> None:
+        for unit in self.units:
+            self._move(self.home / unit, self.scratch / "old" / unit)
+            self._move(self.scratch / "new" / unit, self.home / unit)
+        sync(self.home)
+
+    def undo(self) -> None:
+        for source, target in reversed(self.moves):
+            os.rename(target, source)
+        self.moves.clear()
+
+    def _move(self, source: Path, target: Path) -> None:
+        if source.exists():
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.rename(source, target)
+            self.moves.append((source, target))

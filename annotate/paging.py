@@ -20,13 +20,13 @@ Found = TypeVar("Found")
 PAGE_SIZE = 50
 LARGEST_KEY = 2**63 - 1
 MOST_COUNTED = 1000
-SEEK_MS = 25
+SEEK_MS = 20
 COUNT_MS = 10
-WALK_MS = 15
+WALK_MS = 8
 WINDOW = 2000
 """Rows that the first step of a walk looks through."""
-ROW_BY_ROW = dict.fromkeys(("enable_hashjoin", "enable_mergejoin", "enable_seqscan", "jit"), "off")
-"""Looked up by index for each row of a window: Postgres may not read a whole table because it takes few for many."""
+ROW_BY_ROW = dict.fromkeys(("enable_hashjoin", "enable_mergejoin", "enable_seqscan", "enable_sort", "jit"), "off")
+"""Along the keys, and what belongs to a row looked up by index: Postgres may not read a whole table for a page."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ def _seek(place: _Place, within: QuerySet[Row], found: QuerySet[Row], size: int)
 
     if found is within:
         return keys_of(place.beyond(found)), None
-    for rows in (place.beyond(found), place.beyond_by_any_index(found)):
-        keys = _in_time(functools.partial(keys_of, rows), SEEK_MS)
+    for rows, how in ((place.beyond(found), ROW_BY_ROW), (place.beyond_by_any_index(found), {})):
+        keys = _in_time(functools.partial(keys_of, rows), SEEK_MS, how)
         if keys is not None:
             return keys, None
     return _with_settings(lambda: _walk(place, within, found, size), ROW_BY_ROW)
@@ -138,10 +138,10 @@ def _walk(place: _Place, within: QuerySet[Row], found: QuerySet[Row], size: int)
         place, window = _Place(edge, place.upward), 2 * window
 
 
-def _in_time(ask: Callable[[], Found], milliseconds: int) -> Found | None:
+def _in_time(ask: Callable[[], Found], milliseconds: int, settings: Mapping[str, str] | None = None) -> Found | None:
     """What the database answers, or None where it takes longer."""
     try:
-        return _with_settings(ask, {"statement_timeout": str(milliseconds)})
+        return _with_settings(ask, {"statement_timeout": str(milliseconds), **(settings or {})})
     except OperationalError as problem:
         if isinstance(problem.__cause__, QueryCanceled):
             return None
@@ -150,11 +150,9 @@ def _in_time(ask: Callable[[], Found], milliseconds: int) -> Found | None:
 
 def _with_settings(ask: Callable[[], Found], settings: Mapping[str, str]) -> Found:
     with transaction.atomic(), connection.cursor() as cursor:
-        for name, value in settings.items():
-            cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
+        cursor.execute(f"SELECT {', '.join(['set_config(%s, %s, true)'] * len(settings))}", sum(settings.items(), ()))
         answer = ask()
-        for name in settings:  # atomic() may be a part of something larger
-            cursor.execute(f"SET LOCAL {name} TO DEFAULT")
+        cursor.execute("; ".join(f"SET LOCAL {name} TO DEFAULT" for name in settings))  # it may be in something larger
         return answer
 
 

@@ -24,6 +24,7 @@ def main() -> None:
         scratch = Path(name)
         policy = str(convert(demo.weights(print), scratch / "convert"))
         run("benchmarks.claim", "--tasks", "10000", "100000")
+        run("benchmarks.browse", "--comparisons", "20000", "--rounds", "10")
         run("benchmarks.files", "10000")
         run("benchmarks.agreement", "--pairs", "10000", "100000")
         run("benchmarks.export", "--sizes", "10000", "--rounds", "1")

@@ -110,7 +110,7 @@ def main() -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
     plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
-    databases = setup_databases(verbosity=0, interactive=False, keepdb=chosen.keep)
+    databases = setup_databases(verbosity=0, interactive=False, keepdb=chosen.keep, serialized_aliases=[])
     try:
         names = {"small": filled("small", 500), "large": filled("large", chosen.comparisons // 2)}
         measure_words()
@@ -118,7 +118,7 @@ def main() -> None:
             f"{chosen.comparisons} comparisons, load {os.getloadavg()[0]:.1f}, milliseconds\n"
             "                 p50    p95  shown  page"
         )
-        for project in ("large", "small"):
+        for project in names:
             for page in chosen.pages:
                 measure(project, page, names[project], chosen.rounds)
     finally:
@@ -166,7 +166,7 @@ def named(slug: str) -> dict[str, Any]:
 
     prompts = Prompt.objects.filter(project__slug=slug).order_by("pk").values_list("pk", flat=True)
     return {
-        "middle": prompts[len(prompts) // 2],
+        "middle": prompts[prompts.count() // 2],
         "file": Import.objects.get(project__slug=slug).pk,
         "labeler": Labeler.objects.filter(project__slug=slug).order_by("pk")[3].pseudonym,
         "old": AnswerBatch.objects.get(project__slug=slug, name="old").pk,

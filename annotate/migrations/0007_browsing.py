@@ -117,6 +117,10 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['project', 'id'], name='comparisons_of_a_project'),
         ),
         migrations.AddIndex(
+            model_name='comparison',
+            index=models.Index(condition=models.Q(('kind', 'implied'), _negated=True), fields=['project', 'id'], name='comparisons_not_implied'),
+        ),
+        migrations.AddIndex(
             model_name='prompt',
             index=models.Index(fields=['project', 'id'], name='prompts_of_a_project'),
         ),

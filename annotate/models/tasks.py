@@ -275,6 +275,7 @@ class Comparison(models.Model):
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["project", "id"], name="comparisons_of_a_project"),
+            models.Index(fields=["project", "id"], condition=~Q(kind="implied"), name="comparisons_not_implied"),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,6 @@ import signal
 import sys
 from argparse import ArgumentParser
 from importlib.util import find_spec
-from json import dumps
 from typing import NoReturn
 
 WITHOUT_SERVICES = {
@@ -42,8 +41,7 @@ def main(words: list[str]) -> None:
     if command == "restore":
         _choose_home(words)
     if command == "doctor" and not embedded.is_used():
-        print(_nothing_yet(json="--json" in words))
-        sys.exit(1)
+        _examine_without_a_home(words)
     if not (command.startswith("-") or command in WITHOUT_SERVICES or {"--help", "-h"} & set(words)):
         try:
             embedded.ensure()
@@ -70,15 +68,18 @@ def _choose_home(words: list[str]) -> None:
         os.environ["PLACKETT_HOME"] = home
 
 
-def _nothing_yet(*, json: bool) -> str:
-    """What the doctor says of a home that was never used. The settings would make one where there is none."""
-    from config import embedded
+def _examine_without_a_home(words: list[str]) -> None:
+    """The doctor, who ends with it. Django would read the settings to find him, and they make a home of none."""
+    from django.core.management import CommandError
 
-    detail = f"There is nothing in {embedded.told_home()} yet."
-    remedy = "Start Plackett once: make demo. If it lies elsewhere, set PLACKETT_HOME to that folder."
-    if not json:
-        return f"fail home        {detail} {remedy}"
-    return dumps({"ok": False, "checks": [{"name": "home", "state": "fail", "detail": detail, "remedy": remedy}]})
+    from config.management.commands.doctor import Command
+
+    doctor = Command()
+    try:
+        options = doctor.create_parser(*words[:2]).parse_args(words[2:])
+    except CommandError as problem:
+        sys.exit(str(problem))
+    doctor.handle(**vars(options))
 
 
 def _behind() -> bool:

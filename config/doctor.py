@@ -1,94 +1,19 @@
 """What is wrong with this installation, and what to do about it. Each check looks at one thing and says so."""
 
 import os
-import re
-import shutil
 import stat
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from collections.abc import Callable
 
 from django.conf import settings
-from django.db import DatabaseError, ProgrammingError
+from django.db import DatabaseError
 
-from config import embedded, health
+from config import checkup, embedded, health
 from config.address import Address, NoAddress, answers, running_url
+from config.checkup import Ill, Poor, first_line
 from config.processes import ServiceFailed
 from rewards.models import RewardModel
 from training import folders
 from training.models import Policy
-
-ROOT = Path(__file__).resolve().parent.parent
-ENOUGH_BYTES = 10 << 30
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-
-
-class Trouble(Exception):
-    """What is the matter, and what to do about it."""
-
-    def __init__(self, detail: str, remedy: str) -> None:
-        super().__init__(detail, remedy)
-        self.detail, self.remedy = detail, remedy
-
-
-class Ill(Trouble):
-    """Something does not work."""
-
-
-class Poor(Trouble):
-    """It works, but not as well as it should."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    name: str
-    state: str
-    """ok, warn or fail."""
-    detail: str
-    remedy: str = ""
-
-
-def examine() -> Iterator[Finding]:
-    """Every check in turn, as soon as it is done."""
-    for name, check in CHECKS.items():
-        try:
-            yield Finding(name, "ok", check())
-        except Trouble as problem:
-            yield Finding(name, "fail" if isinstance(problem, Ill) else "warn", problem.detail, problem.remedy)
-        except DatabaseError as problem:
-            said = "tables are missing" if isinstance(problem, ProgrammingError) else "it does not answer"
-            yield Finding(
-                name, "fail", f"The database cannot be asked: {said}.", "See what is said of database and migrations."
-            )
-
-
-def python() -> str:
-    release = sys.version.split()[0]
-    if sys.version_info < (3, 11):  # noqa: UP036  only pip reads requires-python, and nothing makes one use pip
-        raise Ill(f"Python {release} is too old.", "Install Python 3.11, remove .venv, and run make demo.")
-    return release
-
-
-def packages() -> str:
-    """The installed releases are the pinned ones."""
-    pins = re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==(\S+)", (ROOT / "requirements.txt").read_text(), flags=re.MULTILINE)
-    wrong = [
-        f"{name} {wanted} (here: {here or 'missing'})" for name, wanted in pins if (here := _installed(name)) != wanted
-    ]
-    if wrong:
-        raise Ill(f"Other packages than the pinned ones: {', '.join(wrong)}.", "Run: pip install -r requirements.txt")
-    return f"{len(pins)} packages as pinned"
-
-
-def _installed(name: str) -> str | None:
-    """Without the part after a +, which tells builds of one release apart."""
-    try:
-        return version(name).partition("+")[0]
-    except PackageNotFoundError:
-        return None
 
 
 def home() -> str:
@@ -98,15 +23,6 @@ def home() -> str:
     if mode & 0o077:
         raise Poor(f"Others can look into it: its mode is {mode:o}.", f"Run: chmod 700 {settings.HOME}")
     return str(settings.HOME)
-
-
-def disk() -> str:
-    free = shutil.disk_usage(settings.HOME).free
-    if free < health.LEAST_FREE_BYTES:
-        raise Ill(f"{free / 1e9:.1f} GB free: too little for a model.", f"Make room in {settings.HOME}.")
-    if free < ENOUGH_BYTES:
-        raise Poor(f"{free / 1e9:.1f} GB free. Each training job takes some.", f"Make room in {settings.HOME}.")
-    return f"{free / 1e9:.0f} GB free"
 
 
 def keys() -> str:
@@ -134,7 +50,7 @@ def database() -> str:
         health.database()
     except DatabaseError as problem:
         remedy = f"See DATABASE_URL, or {settings.HOME / 'logs/postgres.log'}."
-        raise Ill(f"Postgres does not answer: {str(problem).strip().splitlines()[0]}", remedy) from problem
+        raise Ill(f"Postgres does not answer: {first_line(problem)}", remedy) from problem
     return "answers"
 
 
@@ -183,17 +99,6 @@ def server() -> str:
     return f"none runs; {address} is free for one"
 
 
-def torch() -> str:
-    """In a process of its own, as always."""
-    code = "import torch, transformers; print(torch.__version__, torch.cuda.device_count())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it was killed"])[-1]
-        raise Ill(f"torch cannot be imported: {last}", "Run: pip install --force-reinstall -r requirements.txt")
-    number, gpus = done.stdout.split()
-    return f"torch {number}, {gpus} GPUs"
-
-
 def models() -> str:
     """Every policy's and reward model's folder is there and is what its manifest says."""
     broken, good = [], 0
@@ -211,18 +116,11 @@ def models() -> str:
     return f"{good} whole"
 
 
-def chromium() -> str:
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if found is None:
-        raise Poor("There is none. Only the browser tests need it.", "Run: sudo apt-get install -y chromium")
-    return found
-
-
 CHECKS: dict[str, Callable[[], str]] = {
-    "python": python,
-    "packages": packages,
+    "python": checkup.python,
+    "packages": checkup.packages,
     "home": home,
-    "disk": disk,
+    "disk": checkup.disk,
     "keys": keys,
     "services": services,
     "database": database,
@@ -230,7 +128,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "broker": broker,
     "workers": workers,
     "server": server,
-    "torch": torch,
+    "torch": checkup.torch,
     "models": models,
-    "chromium": chromium,
+    "chromium": checkup.chromium,
 }

@@ -18,10 +18,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from config.celery import app
+from config.checkup import LEAST_FREE_BYTES
 from training.models import Worker
 
 WORKER_SILENCE = timedelta(seconds=60)
-LEAST_FREE_BYTES = 1 << 30
 
 
 class Unwell(Exception):

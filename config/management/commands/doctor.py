@@ -1,14 +1,12 @@
 """Look the installation over: `doctor`, or `doctor --json` for a program. Ends with 1 if something does not work."""
 
-import dataclasses
-import json
 import sys
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from config import doctor
+from config import checkup, embedded
 
 
 class Command(BaseCommand):
@@ -19,18 +17,12 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="One JSON object, for a program to read.")
 
     def handle(self, *, json: bool, **options: Any) -> None:
-        findings = []
-        for finding in doctor.examine():
-            findings.append(finding)
-            if not json:
-                self.stdout.write(f"{finding.state:<5}{finding.name:<12}{finding.detail} {finding.remedy}".rstrip())
-                self.stdout.flush()
-        failed = any(finding.state == "fail" for finding in findings)
-        if json:
-            self.stdout.write(_as_json(findings, failed=failed))
-        sys.exit(1 if failed else 0)
+        checks = checkup.BEFORE_THE_FIRST_START
+        if embedded.is_used():
+            from config.doctor import CHECKS as checks  # it needs the settings, and they would make a home
+        well = checkup.tell(checkup.examine(checks), self.say, as_json=json)
+        sys.exit(0 if well else 1)
 
-
-def _as_json(findings: list[doctor.Finding], *, failed: bool) -> str:
-    checks = [dataclasses.asdict(finding) for finding in findings]
-    return json.dumps({"ok": not failed, "checks": checks}, indent=2, ensure_ascii=False)
+    def say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()

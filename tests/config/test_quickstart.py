@@ -7,17 +7,20 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
+from django.db import connection, transaction
 from django.utils.timezone import now
 
 from config import embedded, postgres, valkey
-from config.management.commands.quickstart import FailedJobs
+from config.management.commands.quickstart import ROOT_IS_MEANT, FailedJobs
 from config.processes import Process, wait_until
 from rewards.model_folder import sha256
 from tests.training.jobs import SHORT
@@ -126,6 +129,9 @@ def test_it_serves_a_page_and_a_link_and_leaves_nothing_behind_when_asked_to_end
     assert another.stdout.startswith(f"Sign in once: http://127.0.0.1:{quickstart.port}/sign-in/")
     everything = quickstart.everything()
     assert len(everything) == 5
+    for name in ("worker-jobs", "worker-light"):
+        words = Path(f"/proc/{quickstart.child(name).pid}/cmdline").read_text().split("\0")
+        assert words[1:3] == list(ROOT_IS_MEANT)
     assert quickstart.end(signal.SIGTERM) == 0
     assert not [process for process in everything if process.alive()]
     assert quickstart.get("/livez")[0] is None
@@ -168,7 +174,7 @@ def test_what_is_killed_comes_back(quickstart):
     assert not [process for process in everything if process.alive()]
 
 
-@pytest.mark.django_db(transaction=True)  # it closes its connection
+@pytest.mark.django_db(transaction=True)  # it looks by a connection of its own
 def test_a_job_that_fails_is_told_of_once_an_attempt(monkeypatch):
     monkeypatch.setattr("config.management.commands.quickstart.NEWS_SECONDS", 0)
     Job.objects.create(kind="convert", state="failed", reason="Before.", finished_at=now())
@@ -179,6 +185,59 @@ def test_a_job_that_fails_is_told_of_once_an_attempt(monkeypatch):
     assert news.lines("http://here") == []
     Job.objects.update(attempt=2)
     assert len(news.lines("http://here")) == 1
+
+
+@contextmanager
+def silent_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server, monkeypatch.context() as patch:
+        host, port = server.getsockname()
+        patch.setitem(connection.settings_dict, "HOST", host)
+        patch.setitem(connection.settings_dict, "PORT", port)
+        yield
+
+
+@contextmanager
+def locked_table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE training_job")
+        yield
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("trouble", [silent_server, locked_table])
+def test_a_database_that_does_not_answer_holds_nobody_up_and_no_failure_is_lost(monkeypatch, trouble):
+    monkeypatch.setattr("config.management.commands.quickstart.NEWS_SECONDS", 0)
+    monkeypatch.setattr("config.management.commands.quickstart.LOOK_SECONDS", 2)
+    news = FailedJobs()
+    Job.objects.create(kind="convert", state="failed", reason="The disk is full.", finished_at=now())
+    with trouble(monkeypatch):
+        begun = time.monotonic()
+        assert news.lines("http://here") == []
+        assert 1 < time.monotonic() - begun < 30
+    assert len(news.lines("http://here")) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_job_says_of_its_failure_is_one_short_line_that_no_terminal_obeys():
+    news = FailedJobs()
+    reason = "bad \x1b]0;title\x07\x9b2J\u202ename\nsecond  line " + 1000 * "x"
+    job = Job.objects.create(kind="convert", state="failed", reason=reason, finished_at=now())
+    (line,) = news.lines("http://here")
+    assert line.startswith(f"Job {job.pk} failed: bad ?]0;title??2J?name second line xxx")
+    assert line.endswith(f"x... See http://here/jobs/{job.pk}") and len(line) < 400
+
+
+def test_celery_warns_of_root_without_the_filter_and_not_with_it():
+    code = (
+        "import os; os.getuid = os.geteuid = lambda: 0\n"
+        "from celery.platforms import check_privileges; check_privileges(['json'])"
+    )
+    said = [
+        subprocess.run([sys.executable, *words, "-c", code], capture_output=True, text=True).stderr
+        for words in ((), ROOT_IS_MEANT)
+    ]
+    assert "superuser privileges" in said[0] and said[1] == ""
 
 
 @pytest.fixture

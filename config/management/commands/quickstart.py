@@ -7,13 +7,15 @@ import signal
 import sys
 import time
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connections
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
+from django.utils.text import Truncator
 from django.utils.timezone import now
 
 from annotate.accounts import first_admin, sign_in_link
@@ -29,6 +31,9 @@ ROOT_IS_MEANT = ("-W", "ignore::Warning:celery.platforms")
 """Else Celery warns of root at each start. Nothing is unpickled here, which is what makes root dangerous to it."""
 NEWS_SECONDS = 5.0
 """Between two looks for jobs that failed."""
+LOOK_SECONDS = 5
+"""As long may each step of such a look take: to connect, to be answered."""
+LONGEST_REASON = 300
 WORKER_PATIENCE = settings.JOB_STOP_GRACE_SECONDS + 15.0
 
 
@@ -135,15 +140,41 @@ class FailedJobs:
     def lines(self, url: str) -> list[str]:
         if time.monotonic() < self.due_at:
             return []
-        self.due_at = time.monotonic() + NEWS_SECONDS
         try:
-            failed = list(Job.objects.filter(state=Job.State.FAILED, finished_at__gte=self.since).order_by("pk"))
+            with _impatient_database() as alias:
+                failures = Job.objects.using(alias).filter(state=Job.State.FAILED, finished_at__gte=self.since)
+                failed = list(failures.order_by("pk"))
         except DatabaseError:  # it is being brought back
             failed = []
-        connections.close_all()
+        self.due_at = time.monotonic() + NEWS_SECONDS
         fresh = [job for job in failed if (job.pk, job.attempt) not in self.told]
         self.told.update((job.pk, job.attempt) for job in fresh)
-        return [f"{job} failed: {job.reason} See {url}{job.get_absolute_url()}" for job in fresh]
+        return [f"{job} failed: {_in_one_line(job.reason)} See {url}{job.get_absolute_url()}" for job in fresh]
+
+
+@contextlib.contextmanager
+def _impatient_database() -> Iterator[str]:
+    """The alias of a connection that soon gives up on a database gone silent: children wait to be brought back."""
+    link = connections[DEFAULT_DB_ALIAS].copy("impatient")
+    link.settings_dict["OPTIONS"] |= {
+        "connect_timeout": LOOK_SECONDS,
+        "tcp_user_timeout": LOOK_SECONDS * 1000,
+        **{"keepalives_idle": LOOK_SECONDS, "keepalives_interval": 1, "keepalives_count": 2},
+    }
+    connections[link.alias] = link
+    try:
+        with transaction.atomic(using=link.alias), link.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{LOOK_SECONDS}s"])
+            yield link.alias
+    finally:
+        link.close()
+        del connections[link.alias]
+
+
+def _in_one_line(text: str) -> str:
+    """Fit for a terminal, which would obey control characters, whoever wrote them."""
+    plain = "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
+    return Truncator(plain).chars(LONGEST_REASON, truncate="...")
 
 
 def _children(address: Address, *, with_demo: bool) -> list[Child]:

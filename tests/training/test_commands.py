@@ -28,7 +28,7 @@ from tests.training.jobs import (
     wait_until,
 )
 from training.models import Job, Policy
-from training.workers import register
+from training.workers import drain, register
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -142,9 +142,12 @@ def test_launch_job_says_beside_the_id_that_nobody_takes_the_job(capsys) -> None
     first = typed(*words).strip()
     said = capsys.readouterr().err
     assert "it waits. Start them all by `make demo`" in said and f"manage.py run_job {first}\n" in said
-    register("jobs", pid=1, now=now())
+    worker = register("jobs", pid=1, now=now())
     typed(*words)
     assert capsys.readouterr().err == ""
+    drain(worker)
+    typed(*words)
+    assert "it waits" in capsys.readouterr().err
 
 
 def test_launch_job_names_the_projects_that_there_are() -> None:

@@ -58,7 +58,7 @@ class Command(BaseCommand):
         except (InvalidSpec, lifecycle.Refused) as problem:
             raise CommandError(str(problem)) from None
         self.stdout.write(str(job.pk))
-        if not takers(job).exists():  # not on standard output, where the id stands alone
+        if not takers(job).filter(draining=False).exists():  # not on standard output, where the id stands alone
             self.stderr.write(
                 f"No worker runs that takes it: it waits. Start them all by `make demo`, "
                 f"or run it here: manage.py run_job {job.pk}"

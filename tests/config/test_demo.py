@@ -10,6 +10,7 @@ from django.utils.timezone import now
 from annotate.accounts import first_admin
 from annotate.models import AuditEvent, Project, Prompt
 from config import demo
+from training import lifecycle
 from training.models import Job, Policy
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +54,19 @@ def test_a_failed_sampling_is_tried_again_and_a_cancelled_one_is_not():
     Job.objects.update(state=Job.State.CANCELLED)
     demo.make_answers(admin, print)
     assert Job.objects.count() == 2
+
+
+def test_what_a_person_samples_in_the_demo_project_is_not_taken_for_the_demo_s_job():
+    admin = first_admin()
+    demo.make_project(admin)
+    policy = Policy.objects.create(name=demo.POLICY, folder="jobs/0/output/model")
+    failed = demo.make_answers(admin, print)
+    Job.objects.update(state=Job.State.FAILED)
+    for drawn_so, what in (({"answers": 3}, failed.inputs), (demo.SETTINGS, {"policy": policy.pk, "count": 2})):
+        lifecycle.launch(kind="sample", project=failed.project, user=admin, settings=drawn_so, inputs=what)
+    again = demo.make_answers(admin, print)
+    assert again == Job.objects.latest("pk") and Job.objects.count() == 4
+    assert demo.make_answers(admin, print) == again
 
 
 def test_the_last_answer_is_told_of_once_and_so_is_a_failure():

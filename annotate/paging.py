@@ -20,10 +20,10 @@ Found = TypeVar("Found")
 PAGE_SIZE = 50
 LARGEST_KEY = 2**63 - 1
 MOST_COUNTED = 1000
-SEEK_MS = 20
-COUNT_MS = 10
-WALK_MS = 8
-WINDOW = 2000
+SEEK_MS = 12
+COUNT_MS = 8
+WALK_MS = 5
+WINDOW = 1000
 """Rows that the first step of a walk looks through."""
 ROW_BY_ROW = dict.fromkeys(("enable_hashjoin", "enable_mergejoin", "enable_seqscan", "enable_sort", "jit"), "off")
 """Along the keys, and what belongs to a row looked up by index: Postgres may not read a whole table for a page."""

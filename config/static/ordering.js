@@ -134,7 +134,7 @@ class Ordering {
 
   pick(id) {
     if (this.candidate !== null && this.unplaced.includes(id)) this.#restart(id);
-    else if (this.#groupOf(id)) this.selected = this.selected === id ? null : id;
+    else if (this.#groupOf(id)) this.selected = this.selected === id && this.candidate !== null ? null : id;
   }
 
   undo() {
@@ -179,7 +179,8 @@ class Ordering {
 
   // Before one leaves its place: the others keep the numbers that they show, which is what a new number speaks of.
   #keepMarks() {
-    this.#marks().forEach((mark, place) => (this.groups[place].mark = mark));
+    const ranks = this.ranks();
+    for (const group of this.groups) group.mark = ranks[group.ids[0]];
   }
 
   #dropMarks() {

@@ -28,6 +28,7 @@ const Tray = (() => {
       });
       parts.push(box, element("span", "gap"));
     });
+    parts.at(-1).classList.add("is-end");
     const waiting = element("span", "waiting");
     for (const id of ordering.unplaced) waiting.append(chip(id, letters[id], { isActive: id === ordering.active, isWaiting: true }));
     strip.replaceChildren(...parts, waiting);
@@ -56,7 +57,9 @@ const Tray = (() => {
       },
     };
     strip.querySelectorAll(".gap, .box, .waiting").forEach((holder) => {
-      Sortable.create(holder, { ...common, group: { name: "answers", pull: true, put: true } });
+      // Past the last chip is the last place: only where some still wait is there anything to go back to.
+      const takes = !holder.matches(".waiting:empty");
+      Sortable.create(holder, { ...common, group: { name: "answers", pull: true, put: takes } });
     });
     handles.forEach((handle) => {
       if (Sortable.get(handle)) return;

@@ -74,7 +74,9 @@ def test_a_number_moves_a_placed_answer_among_the_numbers_that_the_others_show(d
     press(desk, "c", "1")
     badges_are(desk, ["3rd", "1st =", "1st =", "4th"])
     press(desk, "b", "2")
-    badges_are(desk, ["2nd =", "2nd =", "1st", "4th"])
+    badges_are(desk, ["3rd", "2nd", "1st", "4th"])
+    press(desk, "b", "3", "4")  # it stays ringed
+    badges_are(desk, ["2nd", "3rd =", "1st", "3rd ="])
 
 
 def test_a_letter_and_a_number_speak_of_that_answer_also_while_another_is_being_placed(desk):
@@ -179,6 +181,18 @@ def test_an_answer_is_dragged_into_another_place(desk, source):
     desk.wait_for_timeout(200)  # a drag looks where the pointer is every 50 ms
     desk.mouse.up()
     badges_are(desk, ["1st", "2nd =", "4th", "2nd ="])
+
+
+@pytest.mark.parametrize("past", [-4, 60])
+def test_the_first_is_dragged_to_the_end(desk, past):
+    press(desk, "ArrowLeft", "ArrowRight", "ArrowLeft", "ArrowLeft")
+    first, last = (desk.locator(f".order [data-chip]:text-is('{letter}')").bounding_box() for letter in "AD")
+    desk.mouse.move(first["x"] + 10, first["y"] + 10)
+    desk.mouse.down()
+    desk.mouse.move(last["x"] + last["width"] + past, last["y"] + last["height"] / 2, steps=20)
+    desk.wait_for_timeout(200)
+    desk.mouse.up()
+    badges_are(desk, ["4th", "1st", "2nd", "3rd"])
 
 
 def test_a_skip_asks_for_its_reason(desk):

@@ -130,6 +130,8 @@ def _one_moment() -> Iterator[None]:
 @contextmanager
 def _draft(file: Path) -> Iterator[IO[bytes]]:
     """A file beside, for its owner alone, which gets the name once it is whole. Raises BackupRefused."""
+    if not file.parent.is_dir() or file.is_dir():
+        raise BackupRefused(f"{file} cannot be written: name a file in a folder that is there.")
     try:
         draft = tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}-", suffix=".partial", delete=False)  # noqa: SIM115
         try:

@@ -2,9 +2,13 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parents[2]
 USER, PASSWORD = "mia", "a long pass phrase"
 
 
@@ -80,6 +84,22 @@ def facts() -> dict[str, Any]:
             folders.verify(model.path.parent)
         found["offset"] = Model.load(RewardModel.objects.get().path).offset
     return found
+
+
+def run(*words: str, module: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
+    """A command of manage.py, or a module, with these settings and no others."""
+    command = ["-m", module] if module else ["manage.py"]
+    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "PLACKETT_HOME")}
+    return subprocess.run(
+        [sys.executable, *command, *words], cwd=ROOT, capture_output=True, text=True, env={**kept, **environment}
+    )
+
+
+def facts_of(**environment: str) -> dict[str, Any]:
+    """Of the installation that these settings lead to, by a process of its own."""
+    done = run(module="tests.config.installation", **environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def _hash(lines: Any) -> str:

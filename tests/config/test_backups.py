@@ -1,11 +1,9 @@
 """Backups are made of real homes and restored into real ones, with clusters of their own."""
 
-import json
 import os
 import resource
 import signal
 import stat
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -28,9 +26,9 @@ from config.backups import making, restoring
 from config.backups.archive import MANIFEST, Archive, BackupRefused, Writer
 from tests import factories, homes
 from tests.config import installation
+from tests.config.installation import facts_of, run
 from training.models import Job
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -73,20 +71,6 @@ def database() -> Iterator[str]:
         params = connection.get_connection_params()
         yield f"postgresql://{params['user']}:{params['password']}@/{name}?host={params['host']}"
         server.execute(f"DROP DATABASE {name}")
-
-
-def run(*words: str, module: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":
-    command = ["-m", module] if module else ["manage.py"]
-    kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "PLACKETT_HOME")}
-    return subprocess.run(
-        [sys.executable, *command, *words], cwd=ROOT, capture_output=True, text=True, env={**kept, **environment}
-    )
-
-
-def facts_of(**environment: str) -> dict:
-    done = run(module="tests.config.installation", **environment)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def yes(text: str) -> bool:
@@ -290,6 +274,30 @@ def test_what_is_there_is_replaced_only_if_somebody_says_so(archive, full):
     assert Prompt.objects.filter(external_id="new").exists() and (full / "snapshots/newer.jsonl").exists()
     call_command("restore", str(archive), "--force", stdout=StringIO())
     assert not Prompt.objects.filter(external_id="new").exists() and not (full / "snapshots/newer.jsonl").exists()
+
+
+def test_a_person_at_a_terminal_is_asked_for_a_word(archive, monkeypatch, capsys):
+    there = installation.facts()
+    ours, theirs = os.openpty()
+    with open(theirs) as terminal, open(ours, "w") as person:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        for word in ("yes", "replace"):
+            factories.make_prompt(Project.objects.get())
+            person.write(f"{word}\n")
+            person.flush()
+            if word == "yes":
+                with pytest.raises(CommandError, match="Nothing was restored"):
+                    call_command("restore", str(archive))
+            else:
+                call_command("restore", str(archive))
+    assert "which would be replaced.\nType replace to go on: " in capsys.readouterr().out
+    assert installation.facts() == there
+
+
+def test_a_folder_that_is_not_there_is_said_at_once(full, tmp_path):
+    for file in (tmp_path / "none/backup.tar", tmp_path):
+        with pytest.raises(BackupRefused, match="name a file in a folder that is there"):
+            making.make(file)
 
 
 @pytest.mark.parametrize("table", ["annotate_answer", "annotate_user"])

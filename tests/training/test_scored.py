@@ -5,8 +5,9 @@ import pytest
 from annotate.models import Answer, AnswerBatch
 from rewards.models import Score
 from tests import factories
-from tests.training.learned import make_job, make_reward_model, make_sampling
+from tests.training.learned import make_job, make_policy, make_reward_model, make_sampling
 from tests.training.pages import client_of, text_of
+from training.models import Job, Sampling
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +33,12 @@ def score(model, batch, values):
         Score.objects.create(reward_model=model, answer=answer, value=values[answer.index])
 
 
+def choose(winners, answer, value):
+    """As the job that drew the answer stores its winners."""
+    chosen = {"drawn": answer.index, "score": value}
+    Answer.objects.create(batch=winners, prompt=answer.prompt, index=0, text=answer.text, metadata=chosen)
+
+
 @pytest.fixture
 def pool(project, model):
     """A finished best of three: its pool, scored, and its winner."""
@@ -39,8 +46,19 @@ def pool(project, model):
     job = make_job(project, kind="best_of_n", state="succeeded", inputs=inputs)
     pool = make_sampling(project, job, texts=("dry", "moist", "burnt"))
     score(model, pool, (0.25, 1.5, -1.0))
-    make_sampling(project, job, texts=("moist",), reward_model=model)
+    choose(winners_batch(project, job, model), pool.answers.get(text="moist"), 1.5)
     return pool
+
+
+def winners_batch(project, job, model):
+    batch = factories.make_batch(project, answers_wanted=1)
+    Sampling.objects.create(batch=batch, policy=make_policy(), job=job, reward_model=model)
+    return batch
+
+
+@pytest.fixture
+def winners(pool):
+    return AnswerBatch.objects.get(sampling__job=pool.sampling.job, sampling__reward_model__isnull=False)
 
 
 def test_a_finished_score_job_shows_the_best_and_the_worst_of_each_prompt_and_the_spread(client, project, model):
@@ -64,25 +82,50 @@ def test_a_score_job_that_is_not_done_shows_no_scores_of_an_earlier_one(client, 
     assert "Best +1.00" not in text_of(client.get(f"/jobs/{job.pk}"))
 
 
-def test_a_best_of_n_job_shows_each_winner_beside_the_mean_of_its_pool_and_the_way_to_the_desk(client, project, pool):
-    job, winners = pool.sampling.job, AnswerBatch.objects.get(sampling__reward_model__isnull=False)
+def test_a_best_of_n_job_shows_each_winner_beside_the_mean_of_its_pool_and_the_way_to_the_desk(client, pool, winners):
+    job = pool.sampling.job
     text = text_of(client.get(f"/jobs/{job.pk}"))
     assert text.index("Winner +1.50") < text.index(">moist<") and "mean of 3: +0.25" in text
     assert f'href="/projects/bread/?batch={winners.pk}#batch-{winners.pk}">Send winners to the desk</a>' in text
     assert "one answer a prompt: tick another batch beside it" in text
 
 
-def test_of_equal_scores_the_first_drawn_is_the_winner(client, project, model, pool):
-    Score.objects.update(value=0.5)
+def test_the_winner_is_the_one_that_the_job_chose_whatever_the_scores_are_now(client, pool):
+    Score.objects.filter(answer__text="dry").update(value=9.0)
     text = text_of(client.get(f"/jobs/{pool.sampling.job_id}/scores"))
-    assert text.index("Winner +0.50") < text.index(">dry<") and ">moist<" not in text and "Worst" not in text
+    assert text.index("Winner +1.50") < text.index(">moist<") and ">dry<" not in text and "Worst" not in text
+    assert "mean of 3: +3.17" in text
 
 
-def test_more_prompts_than_the_page_shows_stand_on_a_page_of_their_own(client, project, model, pool):
-    for number in range(24):
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_a_job_that_broke_off_shows_no_winner_where_it_chose_none(client, project, model, pool, state):
+    prompt = factories.make_prompt(project, "Which oven?")
+    answer = Answer.objects.create(batch=pool, prompt=prompt, index=0, text="Hot.")
+    Score.objects.create(reward_model=model, answer=answer, value=2.0)
+    Job.objects.filter(pk=pool.sampling.job_id).update(state=state)
+    for path in ("", "/scores"):
+        text = text_of(client.get(f"/jobs/{pool.sampling.job_id}{path}"))
+        assert text.count("Winner +") == 1 and "Winner +1.50" in text
+
+
+def test_a_winner_whose_pool_lost_its_scores_is_shown_without_a_mean(client, pool, winners):
+    Score.objects.all().delete()
+    text = text_of(client.get(f"/jobs/{pool.sampling.job_id}/scores"))
+    assert "Winner +1.50" in text and "mean of" not in text and "the only answer" not in text
+    winners.answers.update(metadata={})
+    assert ">Winner</span>" in text_of(client.get(f"/jobs/{pool.sampling.job_id}/scores"))
+
+
+def more_prompts(project, model, pool, winners, count):
+    for number in range(count):
         prompt = factories.make_prompt(project, f"Which oven, {number}?")
         answer = Answer.objects.create(batch=pool, prompt=prompt, index=0, text="Hot.")
         Score.objects.create(reward_model=model, answer=answer, value=0.0)
+        choose(winners, answer, 0.0)
+
+
+def test_more_prompts_than_the_page_shows_stand_on_a_page_of_their_own(client, project, model, pool, winners):
+    more_prompts(project, model, pool, winners, 24)
     job = pool.sampling.job
     text = text_of(client.get(f"/jobs/{job.pk}"))
     assert text.count("Winner +") == 20 and f'href="/jobs/{job.pk}/scores">All 25 prompts</a>' in text
@@ -90,14 +133,12 @@ def test_more_prompts_than_the_page_shows_stand_on_a_page_of_their_own(client, p
 
 
 def test_scores_cost_as_many_queries_for_many_prompts_as_for_one(
-    client, project, model, pool, django_assert_max_num_queries
+    client, project, model, pool, winners, django_assert_max_num_queries
 ):
     url = f"/jobs/{pool.sampling.job_id}"
     with django_assert_max_num_queries(60) as few:
         client.get(url)
-    for _ in range(10):
-        answer = Answer.objects.create(batch=pool, prompt=factories.make_prompt(project), index=0, text="Hot.")
-        Score.objects.create(reward_model=model, answer=answer, value=0.0)
+    more_prompts(project, model, pool, winners, 10)
     with django_assert_max_num_queries(len(few)):
         client.get(url)
 
@@ -113,8 +154,7 @@ def test_a_link_to_a_batch_lands_on_it_however_old_it_is(client, project, pool):
         assert client.get("/projects/bread/", {"batch": nonsense}).status_code == 200
 
 
-def test_winners_alone_make_no_task_and_the_answer_says_what_to_tick(client, project, pool):
-    winners = AnswerBatch.objects.get(sampling__reward_model__isnull=False)
+def test_winners_alone_make_no_task_and_the_answer_says_what_to_tick(client, winners):
     answer = client.post("/projects/bread/send-to-desk", {"batch": [winners.pk]}, follow=True)
     text = text_of(answer)
     assert "there is nothing to rank. Tick another batch beside it." in text

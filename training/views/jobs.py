@@ -100,7 +100,8 @@ def standing(job: Job, *, at: datetime) -> dict[str, Any]:
 
 
 def what_was_scored(job: Job) -> dict[str, Any]:
-    """Of a job that has ended: its prompts with their best and worst answers, and what a batch's scores look like."""
+    """Of a job that has ended: of its newest prompts the winners, or the best and worst answers of a scored batch with
+    the spread of all its scores. Of typed rows nothing: theirs are no rows of the database."""
     if not job.is_finished or job.kind not in ("score", "best_of_n"):
         return {}
     prompts = scored.prompts_of(job)

@@ -159,3 +159,10 @@ def test_winners_alone_make_no_task_and_the_answer_says_what_to_tick(client, win
     text = text_of(answer)
     assert "there is nothing to rank. Tick another batch beside it." in text
     assert "A batch of winners has one answer a prompt: tick another beside it" in text
+
+
+def test_a_batch_of_which_a_prompt_made_a_task_needs_no_other_beside_it(client, project, pool):
+    factories.make_answers(factories.make_prompt(project), ("same", "same"), pool)
+    for made in ("1 ranking task was made.", "1 ranking task was there already."):
+        text = text_of(client.post("/projects/bread/send-to-desk", {"batch": [pool.pk]}, follow=True))
+        assert made in text and "there is nothing to rank." in text and "Tick another batch" not in text

@@ -151,7 +151,7 @@ def send_to_desk(request: ProjectRequest, slug: str) -> HttpResponse:
     else:
         report = desk_tasks.send_to_desk(batches=batches)
         words = str(report)
-        if report.too_alike and len(batches) == 1:
+        if report.too_alike and not report.made + report.there_already and len(batches) == 1:
             words += " Tick another batch beside it."
         messages.add_message(request, messages.SUCCESS if report.made else messages.INFO, words)
     return redirect(reverse("project", args=[slug]) + "#batches")

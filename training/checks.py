@@ -12,7 +12,7 @@ from annotate.models import AnswerBatch, Project, Prompt, Snapshot, User
 from annotate.ranking import MOST_AT_THE_DESK
 from rewards.models import RewardModel
 from rewards.specs import InvalidSpec
-from training.enough import LEAST
+from training.enough import LEAST, ONE_CONVERSATION, Ranked
 from training.folders import UnusableFolder, check_model_source
 from training.models import Policy
 from training.specs import KINDS
@@ -102,14 +102,16 @@ def hold_snapshot(inputs: Inputs) -> None:
         raise Refused("The snapshot that this job reads was deleted meanwhile: launch a new one on another snapshot.")
 
 
-def checked_fit(project: Project, inputs: Inputs, *, rankings: str, prompts: int, preferences: int) -> Inputs:
+def checked_fit(project: Project, inputs: Inputs, *, rankings: str, ranked: Ranked) -> Inputs:
     """What a fit works on beside its snapshot: all that can be known before one is frozen. Raises Refused."""
     policy = _find(Policy.objects.all(), inputs.get("policy"), "policy")
-    if prompts < LEAST or preferences < LEAST:
+    if ranked.prompts < LEAST or ranked.comparisons < LEAST:
         raise Refused(
-            f"{rankings}: {preferences} comparisons with a winner on {prompts} prompts are too few, for some prompts "
-            "train the model and others test it. Rank at least two, not all as ties, and freeze again."
+            f"{rankings}: {ranked.comparisons} comparisons with a winner on {ranked.prompts} prompts are too few, for "
+            "some prompts train the model and others test it. Rank at least two, not all as ties, and freeze again."
         )
+    if ranked.is_one_conversation:
+        raise Refused(ONE_CONVERSATION)
     name = str(inputs.get("name") or "").strip()[:LONGEST_NAME]
     if name and RewardModel.objects.filter(project=project, name=name).exists():
         raise Refused(f"{project} has a reward model named {name} already: choose another name.")
@@ -152,9 +154,7 @@ def _best_of_n(project: Project, user: User | None, inputs: Inputs) -> Inputs:
 def _reward(project: Project, user: User | None, inputs: Inputs) -> Inputs:
     snapshot = _find(_held_snapshots().filter(project=project), inputs.get("snapshot"), "snapshot")
     check_for_training(snapshot)
-    counts = snapshot.counts
-    told = counts["comparisons"] - counts["ties"]
-    fit = checked_fit(project, inputs, rankings=str(snapshot), prompts=counts["prompts"], preferences=told)
+    fit = checked_fit(project, inputs, rankings=str(snapshot), ranked=Ranked.frozen(snapshot))
     return {"snapshot": snapshot.pk, **fit}
 
 

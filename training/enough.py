@@ -15,6 +15,10 @@ HELDOUT_SHARE = 0.2
 """Of the conversations in a snapshot: their rankings test the reward model and never train it."""
 FEW_PROMPTS = round(ENOUGH_CLUSTERS / HELDOUT_SHARE)
 """Of so many, each a conversation of its own, ENOUGH_CLUSTERS are held out."""
+ONE_CONVERSATION = (
+    "All rankings are of one conversation, and nothing of it can be held out to test the model: "
+    "rank prompts of another."
+)
 
 
 class Ranked(NamedTuple):
@@ -59,6 +63,11 @@ class Ranked(NamedTuple):
         return self.prompts == self.all_prompts == self.conversations
 
     @property
+    def is_one_conversation(self) -> bool:
+        """With several prompts, and yet nothing can be held out."""
+        return self.conversations == 1 < self.prompts
+
+    @property
     def warning(self) -> str:
         """What a person must know before they train on it; empty if it is enough."""
         if self.comparisons == 0:
@@ -69,10 +78,25 @@ class Ranked(NamedTuple):
                 f"{self.comparisons} comparison{' is' if self.comparisons == 1 else 's are'} little to learn from: "
                 f"rank until there are {ENOUGH_COMPARISONS} or more."
             )
-        if self.prompts < FEW_PROMPTS:
-            said.append(
-                f"{self.prompts} ranked prompt{' is' if self.prompts == 1 else 's are'} few to measure with. A "
-                f"fifth of the conversations is held out to test the model, and it takes {ENOUGH_CLUSTERS} to tell how "
-                f"good it is: rank {FEW_PROMPTS} prompts or more."
-            )
+        if self.is_one_conversation:
+            said.append(ONE_CONVERSATION)
+        elif heldout_size(self._apart, HELDOUT_SHARE) < ENOUGH_CLUSTERS:
+            said.append(self._few)
         return " ".join(said)
+
+    @property
+    def _apart(self) -> int:
+        """What is held out as one: a conversation, of which there are no more with a winner than prompts."""
+        return min(self.prompts, self.conversations or self.prompts)
+
+    @property
+    def _few(self) -> str:
+        if self._apart < self.prompts:
+            found, wanted = f"{self._apart} conversations are", f"prompts of {FEW_PROMPTS} conversations"
+        else:
+            found = f"{self.prompts} ranked prompt{' is' if self.prompts == 1 else 's are'}"
+            wanted = f"{FEW_PROMPTS} prompts"
+        return (
+            f"{found} few to measure with. A fifth of the conversations is held out to test the model, and it takes "
+            f"{ENOUGH_CLUSTERS} to tell how good it is: rank {wanted} or more."
+        )

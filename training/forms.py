@@ -190,7 +190,7 @@ class TrainForm(LaunchForm):
         return chosen
 
     def _suggest(self, ranked: Ranked) -> None:
-        if ranked.prompts < LEAST:
+        if ranked.prompts < LEAST or ranked.is_one_conversation:
             return
         training = ranked.prompts - ranked.heldout
         size, epochs, steps = course(training)

@@ -8,12 +8,12 @@ import pytest
 
 from annotate import snapshots
 from tests import factories
-from tests.training.jobs import claim, launch_reward, make_devices
+from tests.training.jobs import claim, launch_reward, make_devices, make_policy
 from tests.training.pages import client_of, text_of
 from training import gather
 from training.enough import Ranked
 from training.folders import JobFolder
-from training.models import Job
+from training.models import Job, Policy
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +73,36 @@ def test_where_the_draw_decides_how_many_prompts_are_held_out_the_form_says_abou
     assert Ranked.frozen(snapshots.freeze(project=project)) == now
 
 
+ENOUGH = Ranked(comparisons=600, ties=0, prompts=100, all_prompts=100, conversations=100)
+
+
 def test_a_hundred_prompts_are_enough_to_measure_with_and_fewer_are_not():
-    enough = Ranked(comparisons=600, ties=0, prompts=100, all_prompts=100, conversations=100)
-    assert (enough.heldout, enough.warning) == (20, "")
-    assert "99 ranked prompts are few to measure with" in enough._replace(prompts=99).warning
+    assert (ENOUGH.heldout, ENOUGH.warning) == (20, "")
+    assert "90 ranked prompts are few to measure with" in ENOUGH._replace(prompts=90).warning
+    old = ENOUGH._replace(prompts=90, conversations=0)  # they were not counted then
+    assert "90 ranked prompts are few to measure with" in old.warning
+
+
+def test_many_prompts_of_few_conversations_are_few_to_measure_with():
+    few = ENOUGH._replace(conversations=30).warning
+    assert "30 conversations are few to measure with" in few and "rank prompts of 100 conversations or more" in few
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_rankings_of_one_conversation_are_not_trained_on_and_the_form_says_what_to_do(project, frozen):
+    make_policy()
+    for text in ("And then?", "And after that?", "And last?"):
+        ranked(project, text=text, root="one conversation")
+    if frozen:
+        snapshots.freeze(project=project)
+    client = client_of(factories.make_member(project, "researcher"))
+    words = "All rankings are of one conversation, and nothing of it can be held out to test the model: rank prompts of"
+    page = client.get("/projects/bread/train")
+    assert words in text_of(page) and "held out. Suggested" not in text_of(page)
+    chosen = {"snapshot": project.snapshots.get().pk} if frozen else {}
+    settings = {name: page.context["form"][name].value() for name in page.context["form"].setting_names}
+    settings |= {"prompts_per_step": 2, "epochs": 1, "policy": Policy.objects.get().pk}
+    refused = client.post("/projects/bread/train", {**settings, **chosen})
+    assert refused.status_code == 422
+    assert refused.context["form"].non_field_errors() == [f"{words} another."]
+    assert not Job.objects.exists() and project.snapshots.count() == frozen

@@ -138,7 +138,5 @@ def _frozen(request: SignedInRequest, form: TrainForm) -> Snapshot:
     checks.full_settings(form.kind, form.settings)
     checks.check_trains(project)
     if now.comparisons or now.ties:  # where nothing is ranked, or all of test prompts, freezing says which
-        checks.checked_fit(
-            project, form.inputs, rankings="The rankings of now", prompts=now.prompts, preferences=now.comparisons
-        )
+        checks.checked_fit(project, form.inputs, rankings="The rankings of now", ranked=now)
     return snapshots.freeze(project=project, user=request.user)

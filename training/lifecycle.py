@@ -54,7 +54,7 @@ INTERACTIVE = -100
 CLAIM = """
     UPDATE training_job
     SET state = 'running', attempt = attempt + 1, worker_id = %(worker)s, lease_until = %(lease_until)s,
-        started_at = %(now)s, finished_at = NULL, stop_requested = false
+        started_at = %(now)s, finished_at = NULL, stop_requested = false, progress = '{}', progress_at = NULL
     WHERE id = (
         SELECT id FROM training_job
         WHERE state = 'queued' AND queue = %(queue)s AND devices_wanted <= %(free)s

@@ -8,6 +8,7 @@ from tests import factories
 from tests.training.learned import make_job, make_metrics, make_policy, make_reward_model, make_sampling, make_snapshot
 from tests.training.pages import client_of, polled, text_of
 from training.models import Job
+from training.views.jobs import pace, share_done
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +72,17 @@ def test_what_an_earlier_attempt_said_of_its_steps_is_not_believed(client, proje
     job.save()
     assert "2 of 24 answers drawn" in text_of(client.get(f"/jobs/{job.pk}"))
     assert 'value="2"' in text_of(client.get("/jobs/"))
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_a_job_that_is_tried_again_shows_nothing_of_how_its_earlier_attempt_went(client, project, state):
+    progress = {"step": 20, "total": 24, "time": 4.0, "since": {"attempt": 1, "step": 0, "time": 1.0}}
+    progress |= {"metrics": {"tokens_per_second": 1311.2}, "message": "12 answers are kept."}
+    job = make_job(project, state=state, attempt=2 if state == "running" else 1, progress=progress)
+    text = text_of(client.get(f"/jobs/{job.pk}"))
+    assert "tokens/s" not in text and "12 answers are kept." not in text and 'value="0.8' not in text
+    job.state, job.attempt = "running", 1
+    assert "tokens/s" in " ".join(pace(job)) and share_done(job) == pytest.approx(20 / 24)
 
 
 def test_a_waiting_job_says_its_place_and_why_it_waits(client, project):

@@ -9,7 +9,7 @@ from django.utils.timezone import now
 
 from tests import factories
 from tests.training import learned
-from tests.training.jobs import claim, make_job
+from tests.training.jobs import claim, make_devices, make_job
 from training import lifecycle, waiting, workers
 from training.models import Job
 
@@ -107,3 +107,10 @@ def test_what_becomes_of_a_silent_job_is_said_as_it_will_be(client, silent, chan
 def test_a_job_one_heartbeat_late_is_still_said_to_run(client, project):
     job = learned.make_job(project, state="running", lease_until=now() + timedelta(seconds=60 - 20))
     assert "No sign of life" not in text_of(client.get(f"/jobs/{job.pk}"))
+
+
+def test_a_claim_forgets_what_an_earlier_attempt_said() -> None:
+    make_devices(1)
+    make_job(progress={"step": 3, "total": 9, "metrics": {"tokens_per_second": 9.0}}, progress_at=now())
+    job = claim()
+    assert (job.progress, job.progress_at) == ({}, None)

@@ -114,7 +114,9 @@ def what_was_scored(job: Job) -> dict[str, Any]:
 
 
 def share_done(job: Job) -> float | None:
-    """Between 0 and 1, for the bar; None while an attempt has not said how far it is."""
+    """Between 0 and 1, for the bar; None while an attempt has not said how far it is. A job that waits has none."""
+    if job.state == Job.State.QUEUED:
+        return 0.0
     if job.state == Job.State.RUNNING and not waiting.tells_how_far(job):
         return None
     if job.state == Job.State.SUCCEEDED:
@@ -132,7 +134,7 @@ def pace(job: Job) -> list[str]:
     if left is not None:
         words.append(f"about {duration(left)} left")
     speed = job.progress.get("metrics", {}).get("tokens_per_second")
-    if speed and not waiting.silent_for(job):
+    if speed and waiting.tells_how_far(job) and not waiting.silent_for(job):
         words.append(f"{figure(round(speed, 1))} tokens/s")
     if job.attempt:
         where = f" on {job.worker.host}" if job.worker else ""

@@ -66,11 +66,11 @@ class Scorer:
         """The reward of each answer of each (prompt's messages, answers), in the same order; the offset is applied."""
         return list(self.stream(rows))
 
-    def stream(self, rows: Iterable[Asked]) -> Iterator[list[float]]:
-        """The same, a prompt at a time, while at most WINDOW prompts are held in memory."""
+    def stream(self, rows: Iterable[Asked], *, window: int = WINDOW) -> Iterator[list[float]]:
+        """The same, a prompt at a time, while at most `window` prompts are held in memory."""
         remaining = iter(rows)
-        while window := list(islice(remaining, WINDOW)):
-            yield from self._score(window)
+        while together := list(islice(remaining, window)):
+            yield from self._score(together)
 
     @torch.no_grad()
     def _score(self, window: list[Asked]) -> list[list[float]]:
@@ -132,19 +132,19 @@ def run(run: Run) -> None:
     run.write_origin(spec.to_json())
 
 
-def report(run: Run, scorer: Scorer, total: int) -> None:
-    """From now on tell about once a second how many of all answers are scored."""
+def report(run: Run, scorer: Scorer, total: int, *, before: int = 0) -> None:
+    """From now on tell about once a second how many of all steps are done: those before, and an answer scored each."""
     started = told = time.monotonic()
 
     def tell() -> None:
         nonlocal told
         now = time.monotonic()
-        if scorer.scored == total or now - told >= REPORT_EVERY:
-            run.events.step(scorer.scored, total, tokens_per_second=scorer.tokens / (now - started))
+        if before + scorer.scored == total or now - told >= REPORT_EVERY:
+            run.events.step(before + scorer.scored, total, tokens_per_second=scorer.tokens / (now - started))
             told = now
 
     scorer.on_scored = tell
-    run.events.step(0, total)
+    run.events.step(before, total)
 
 
 def write(run: Run, scorer: Scorer) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from rewards.learning import language_model
+from rewards.learning import language_model, score
 from rewards.learning.events import Events, Stop, Stopped
 from rewards.learning.run import Run
 from rewards.learning.score import Scorer
@@ -124,3 +124,28 @@ def test_a_job_stopped_while_drawing_keeps_its_answers(policy, judge, tmp_path):
     best_of_n.run(second)
     assert json.loads((second.partial / "metrics.json").read_text())["kept"] == kept == 3
     assert len(lines(second, "pool.jsonl")) == 10
+    assert steps(second)[0] == (3, 20)
+
+
+def steps(run: Run) -> list[tuple[int, int]]:
+    events = map(json.loads, run.events.path.read_text().splitlines())
+    return [(event["step"], event["total"]) for event in events if "step" in event]
+
+
+def test_one_count_goes_from_the_first_answer_drawn_to_the_last_one_scored(policy, judge, tmp_path, monkeypatch):
+    monkeypatch.setattr(score, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(sample, "REPORT_EVERY", 0.0)
+    monkeypatch.setattr(best_of_n, "SCORED_AT_ONCE", 5)  # a prompt's
+    run = make_run(tmp_path, policy, judge)
+    best_of_n.run(run)
+    done = [step for step, _ in steps(run)]
+    assert {total for _, total in steps(run)} == {20} and done == sorted(done)
+    assert {*range(11), 15, 20} == set(done)
+
+
+def test_a_job_that_goes_on_with_all_answers_drawn_is_half_done(policy, judge, tmp_path):
+    first = make_run(tmp_path, policy, judge)
+    best_of_n.run(first)
+    second = make_run(tmp_path, policy, judge, attempt=2)
+    best_of_n.run(second)
+    assert (steps(second)[0], steps(second)[-1]) == ((10, 20), (20, 20))

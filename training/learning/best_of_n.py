@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import BinaryIO
 
+from rewards.learning import score
 from rewards.learning.run import Run
 from rewards.learning.score import Scorer
 from rewards.model_folder import sync
@@ -16,6 +17,8 @@ from training import metrics
 from training.learning import sample
 from training.learning.sample import Line, Messages, PromptId
 from training.specs import BestOfNSpec
+
+SCORED_AT_ONCE = 32  # answers, or those of one prompt
 
 Pool = list[Line]
 
@@ -25,11 +28,14 @@ def run(run: Run) -> None:
     spec = BestOfNSpec.from_json(run.spec)
     prompts = sample.read_prompts(run)
     drafts = [run.attempt_folder(attempt) / "drawn.jsonl" for attempt in range(run.attempt, 0, -1)]
-    drawn = sample.draw_answers(run, spec, prompts, spec.n, drafts[0], drafts[1:])  # no output yet: it has no scores
+    answers = len(prompts) * spec.n
+    # No output yet: it has no scores. Each answer is a step when it is drawn, and another when it is scored.
+    drawn = sample.draw_answers(run, spec, prompts, spec.n, drafts[0], drafts[1:], then=answers)
     run.events.phase("Loading the reward model")
     scorer = Scorer.load(spec.reward_model, say=run.events.message, stop=run.stop)
+    score.report(run, scorer, 2 * answers, before=answers)
     run.events.phase("Scoring")
-    scores = write(run, prompts, drafts[0], scorer, done=drawn.lines)
+    scores = write(run, prompts, drafts[0], scorer, n=spec.n)
     run.write_json(
         "metrics.json",
         {
@@ -43,27 +49,28 @@ def run(run: Run) -> None:
     run.write_origin(spec.to_json())
 
 
-def write(run: Run, prompts: dict[PromptId, Messages], file: Path, scorer: Scorer, *, done: int) -> list[list[float]]:
+def write(run: Run, prompts: dict[PromptId, Messages], file: Path, scorer: Scorer, *, n: int) -> list[list[float]]:
     """Score each pool of the drawn answers in `file`, write it and its winner as soon as that is done; the scores.
 
     The metric `winner_score` is the mean so far. At most a few prompts' answers are held in memory."""
-    total, sum_of_best = done + len(prompts), 0.0
+    answers, sum_of_best = len(prompts) * n, 0.0
     all_scores = []
     asked = ((prompts[pool[0]["prompt_id"]], [line["text"] for line in pool]) for pool in pools_of(file, prompts))
     with (
         (run.partial / "pool.jsonl").open("w", encoding="utf-8") as pool_file,
         (run.partial / "answers.jsonl").open("w", encoding="utf-8") as winner_file,
     ):
-        scored = zip(pools_of(file, prompts), scorer.stream(asked), strict=True)
-        for number, (pool, scores) in enumerate(scored, start=1):
-            for line, score in zip(pool, scores, strict=True):
-                line["score"] = score
+        streamed = scorer.stream(asked, window=max(1, SCORED_AT_ONCE // n))
+        for number, (pool, scores) in enumerate(zip(pools_of(file, prompts), streamed, strict=True), start=1):
+            for line, value in zip(pool, scores, strict=True):
+                line["score"] = value
                 pool_file.write(json.dumps(line, ensure_ascii=False) + "\n")
             winner_file.write(json.dumps(best(pool), ensure_ascii=False) + "\n")
             winner_file.flush()
             all_scores.append(scores)
             sum_of_best += max(scores)
-            run.events.step(done + number, total, winner_score=sum_of_best / number)
+            if number * n == scorer.scored:  # else others are scored with it, and already counted
+                run.events.step(answers + scorer.scored, 2 * answers, winner_score=sum_of_best / number)
     sync(run.partial / "pool.jsonl")
     sync(run.partial / "answers.jsonl")
     return all_scores

@@ -26,9 +26,8 @@ Line = dict[str, Any]
 
 
 class Drawn(NamedTuple):
-    """What an attempt has in its file at the end, and what it did for it."""
+    """What an attempt had to draw no more, and what it drew."""
 
-    lines: int
     kept: int
     """Lines that an earlier attempt had written."""
     tokens: int
@@ -70,11 +69,19 @@ def read_prompts(run: Run) -> dict[PromptId, Messages]:
 
 
 def draw_answers(
-    run: Run, spec: DrawSpec, prompts: dict[PromptId, Messages], count: int, file: Path, earlier: Iterable[Path]
+    run: Run,
+    spec: DrawSpec,
+    prompts: dict[PromptId, Messages],
+    count: int,
+    file: Path,
+    earlier: Iterable[Path],
+    *,
+    then: int = 0,
 ) -> Drawn:
     """Bring `file` to `count` answers a prompt: whole lines of earlier attempts first, then what is missing.
 
-    Raises Stopped where somebody asked for it; every line written until then is whole."""
+    An answer is a step of the job, and `then` more follow. Raises Stopped where somebody asked for it; every line
+    written until then is whole."""
     torch.set_num_threads(spec.threads)
     wanted = {(name, index) for name in prompts for index in range(count)}
     had = keep(file, earlier, wanted)
@@ -82,8 +89,8 @@ def draw_answers(
         more = len(wanted) - len(had)
         run.events.message(f"{len(had)} answers of an earlier attempt are kept, {more} are still to be drawn.")
     if had == wanted:
-        run.events.step(len(had), len(wanted))
-        return Drawn(len(had), len(had), 0, 0.0)
+        run.events.step(len(had), len(wanted) + then)
+        return Drawn(len(had), 0, 0.0)
     run.events.phase("Loading the policy")
     model, tokenizer = load_policy(spec)
     missing = {name: [index for index in range(count) if (name, index) not in had] for name in prompts}
@@ -95,12 +102,12 @@ def draw_answers(
     longest = max(questions, key=lambda question: len(question.tokens)).tokens
     slots.check(model, longest, len(longest) + spec.max_new_tokens)
     batch = Batch(model, questions, drawing(spec, model, tokenizer))
-    run.events.step(len(had), len(wanted))
+    run.events.step(len(had), len(wanted) + then)
     run.events.phase("Drawing")
     with file.open("a", encoding="utf-8") as lines:
-        tokens, seconds = _write(run, batch.answers(run.stop), tokenizer, lines, len(had), len(wanted))
+        tokens, seconds = _write(run, batch.answers(run.stop), tokenizer, lines, len(had), len(wanted), then)
     sync(file)
-    return Drawn(len(wanted), len(had), tokens, seconds)
+    return Drawn(len(had), tokens, seconds)
 
 
 def load_policy(spec: DrawSpec) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -188,7 +195,13 @@ def speed(drawn: Drawn) -> dict[str, float]:
 
 
 def _write(
-    run: Run, answers: Iterator[Answer], tokenizer: PreTrainedTokenizerBase, lines: IO[str], had: int, total: int
+    run: Run,
+    answers: Iterator[Answer],
+    tokenizer: PreTrainedTokenizerBase,
+    lines: IO[str],
+    had: int,
+    wanted: int,
+    then: int,
 ) -> tuple[int, float]:
     """Write answers as they come and tell of it about once a second; tokens drawn and seconds taken."""
     started = told = time.monotonic()
@@ -197,8 +210,8 @@ def _write(
         _append(lines, line_of(answer, tokenizer))
         tokens += len(answer.tokens)
         now = time.monotonic()
-        if done == total or now - told >= REPORT_EVERY:
-            run.events.step(done, total, tokens_per_second=tokens / (now - started))
+        if done == wanted or now - told >= REPORT_EVERY:
+            run.events.step(done, wanted + then, tokens_per_second=tokens / (now - started))
             told = now
     return tokens, time.monotonic() - started
 

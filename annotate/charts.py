@@ -16,6 +16,16 @@ def place(value: float, least: float, most: float, start: float, end: float) -> 
     return round(start + (value - least) / (most - least) * (end - start), 1)
 
 
+MOST_DECIMALS = 9
+DIGIT_WIDTH, GAP = 12, 8
+"""Of a picture's text about, as wide as it is on a phone; between a label and its line."""
+
+
+def decimals(step: float) -> int:
+    """How many tell numbers apart that lie so far from each other: two, or more where they are close."""
+    return min(max(2, 1 - math.floor(math.log10(step))), MOST_DECIMALS)
+
+
 @dataclass(frozen=True)
 class IntervalPicture:
     """A share with its interval on a line, beside what guessing gives. All are x in a picture of this width."""
@@ -87,6 +97,7 @@ class HistogramPicture:
     bars: tuple[Bar, ...]
     ticks: tuple[Tick, ...]
     mean: float
+    mean_label: str
     mean_x: float
     mean_anchor: str
     """Where the text at the line of the mean holds on to it, so that it stays within the picture."""
@@ -95,7 +106,10 @@ class HistogramPicture:
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
-        return [(f"{bar.start:+.2f}", f"{bar.end:+.2f}", str(bar.count)) for bar in self.bars if bar.count]
+        digits = decimals(self.bars[0].end - self.bars[0].start)
+        return [
+            (f"{bar.start:+.{digits}f}", f"{bar.end:+.{digits}f}", str(bar.count)) for bar in self.bars if bar.count
+        ]
 
 
 def histogram(
@@ -114,12 +128,16 @@ def histogram(
     edges = [least + (most - least) * edge / bins for edge in range(bins + 1)]
     mean = math.fsum(finite) / len(finite)
     mean_x = place(mean, least, most, 0, width)
+    digits = decimals((most - least) / 2)
     return HistogramPicture(
         width=width,
         height=height,
         bars=_bars(edges, counts, width, height),
-        ticks=tuple(Tick(place(at, least, most, 0, width), f"{at:+.2f}") for at in (least, (least + most) / 2, most)),
+        ticks=tuple(
+            Tick(place(at, least, most, 0, width), f"{at:+.{digits}f}") for at in (least, (least + most) / 2, most)
+        ),
         mean=mean,
+        mean_label=f"{mean:+.{digits}f}",
         mean_x=mean_x,
         mean_anchor="start" if mean_x < width / 4 else "end" if mean_x > width * 3 / 4 else "middle",
         count=len(finite),
@@ -142,6 +160,7 @@ class Dot:
     y: float
     at: int
     value: float
+    label: str
 
 
 @dataclass(frozen=True)
@@ -156,6 +175,10 @@ class LinePicture:
 
     width: int
     height: int
+    left: int
+    """Where the lines of the levels begin."""
+    labels_end: int
+    """Where their labels end, beside them."""
     dots: tuple[Dot, ...]
     ticks: tuple[Tick, ...]
     levels: tuple[Level, ...]
@@ -163,7 +186,7 @@ class LinePicture:
 
     @property
     def rows(self) -> list[tuple[str, ...]]:
-        return [(str(dot.at), f"{dot.value:+.2f}") for dot in self.dots]
+        return [(str(dot.at), dot.label) for dot in self.dots]
 
     @property
     def path(self) -> str:
@@ -177,29 +200,33 @@ def line(
     width: int = 640,
     height: int = 160,
     margin: int = 24,
-    labels: int = 64,
 ) -> LinePicture | None:
-    """From the least value at the bottom to the greatest at the top, with `labels` wide room at the left for
-    their numbers. None for fewer than two, or if one is missing."""
+    """From the least value at the bottom to the greatest at the top, with room at the left for their numbers. None for
+    fewer than two, or if one is missing."""
     finite = [value for value in values if value is not None and math.isfinite(value)]
     if len(finite) < 2 or len(finite) < len(values):
         return None
     least, most = min(finite), max(finite)
     if least == most:
         least, most = least - 0.5, most + 0.5
+    digits = decimals((most - least) / 2)
+    levels = tuple(
+        Level(place(at, least, most, height, 0), f"{at:+.{digits}f}") for at in (least, (least + most) / 2, most)
+    )
+    left = DIGIT_WIDTH * max(len(level.label) for level in levels) + GAP
     dots = tuple(
         Dot(
-            x=place(number, 1, len(finite), labels + margin, width - margin),
+            x=place(number, 1, len(finite), left + margin, width - margin),
             y=place(value, least, most, height, 0),
             at=number,
             value=value,
+            label=f"{value:+.{digits}f}",
         )
         for number, value in enumerate(finite, start=1)
     )
     shown = sorted({1, (1 + len(finite)) // 2, len(finite)})
     ticks = tuple(Tick(dots[at - 1].x, str(at)) for at in shown)
-    levels = tuple(Level(place(at, least, most, height, 0), f"{at:+.2f}") for at in (least, (least + most) / 2, most))
-    return LinePicture(width, height, dots, ticks, levels, columns)
+    return LinePicture(width, height, left, left - GAP, dots, ticks, levels, columns)
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ def test_no_finite_score_makes_no_picture():
 
 
 def test_a_line_goes_from_the_least_at_the_bottom_to_the_greatest_at_the_top():
-    picture = line([1.0, 2.5, 3.0], width=640, height=160, margin=20, labels=60)
-    assert picture.path == "80.0,160.0 350.0,40.0 620.0,0.0"
+    picture = line([1.0, 2.5, 3.0], width=640, height=160, margin=20)
+    assert picture.path == "88.0,160.0 354.0,40.0 620.0,0.0"
     assert [(level.y, level.label) for level in picture.levels] == [(160.0, "+1.00"), (80.0, "+2.00"), (0.0, "+3.00")]
     assert [tick.label for tick in picture.ticks] == ["1", "2", "3"]
 
@@ -64,3 +64,22 @@ def test_a_scale_puts_value_interval_and_mark_on_one_line():
 def test_a_value_without_an_interval_is_a_dot_without_a_mark():
     picture = Scale(0.0, 1.0).dot(0.5, None, None, mark=None)
     assert picture.low == picture.value == picture.high and picture.chance is None
+
+
+def test_the_numbers_of_a_narrow_range_differ():
+    picture = line([0.1234, 0.1240, 0.1241])
+    assert [level.label for level in picture.levels] == ["+0.12340", "+0.12375", "+0.12410"]
+    assert picture.rows == [("1", "+0.12340"), ("2", "+0.12400"), ("3", "+0.12410")]
+    spread = histogram([0.1234, 0.1240, 0.1241], bins=4)
+    assert [tick.label for tick in spread.ticks] == ["+0.12340", "+0.12375", "+0.12410"]
+    assert spread.mean_label == "+0.12383" and len({start for start, *_ in spread.rows}) == len(spread.rows)
+
+
+def test_a_line_makes_room_for_its_longest_number():
+    plain, close = line([1.0, 2.0]), line([0.1, 0.1000001])
+    assert (plain.left, plain.labels_end) == (68, 60)  # five signs
+    assert len(close.levels[0].label) > 9 and close.labels_end > 108 and close.dots[0].x == close.left + 24
+
+
+def test_numbers_too_close_to_tell_apart_make_a_picture_all_the_same():
+    assert histogram([1.0, 1.0 + 1e-15]).count == 2 and line([1.0, 1.0 + 1e-15]).left > 0

@@ -1,5 +1,7 @@
 """What is seen of a job that scored: the best and the worst of each prompt, its winners, the way to the desk."""
 
+import re
+
 import pytest
 
 from annotate.models import Answer, AnswerBatch
@@ -74,6 +76,14 @@ def test_a_finished_score_job_shows_the_best_and_the_worst_of_each_prompt_and_th
         assert address in text
 
 
+def test_an_empty_answer_is_named(client, project, model):
+    job = make_job(project, kind="sample", state="succeeded")
+    batch = make_sampling(project, job, texts=("words", ""))
+    score(model, batch, (0.1, 0.7))
+    job = make_job(project, kind="score", state="succeeded", inputs={"reward_model": model.pk, "batch": batch.pk})
+    assert "(empty answer)" in text_of(client.get(f"/jobs/{job.pk}"))
+
+
 @pytest.mark.parametrize("state", ["running", "failed"])
 def test_a_score_job_that_is_not_done_shows_no_scores_of_an_earlier_one(client, project, model, state):
     batch = make_sampling(project, make_job(project, state="succeeded"))
@@ -87,7 +97,7 @@ def test_a_best_of_n_job_shows_each_winner_beside_the_mean_of_its_pool_and_the_w
     text = text_of(client.get(f"/jobs/{job.pk}"))
     assert text.index("Winner +1.50") < text.index(">moist<") and "mean of 3: +0.25" in text
     assert f'href="/projects/bread/?batch={winners.pk}#batch-{winners.pk}">Send winners to the desk</a>' in text
-    assert "one answer a prompt: tick another batch beside it" in text
+    assert "are ticked beside the winners" in text
 
 
 def test_the_winner_is_the_one_that_the_job_chose_whatever_the_scores_are_now(client, pool):
@@ -152,6 +162,17 @@ def test_a_link_to_a_batch_lands_on_it_however_old_it_is(client, project, pool):
     assert f'hx-get="/projects/bread/?batch={pool.pk}"' in text
     for nonsense in ("x", "9" * 18, "9" * 5000):
         assert client.get("/projects/bread/", {"batch": nonsense}).status_code == 200
+
+
+def test_a_link_to_winners_ticks_the_policys_own_answers_beside_them(client, project, winners):
+    own = make_sampling(project, make_job(project, kind="sample", state="succeeded"))
+    Sampling.objects.filter(batch=own).update(policy=winners.sampling.policy)
+    assert ticked(text_of(client.get(winners.get_absolute_url()))) == {winners.pk, own.pk}
+    assert ticked(text_of(client.get(own.get_absolute_url()))) == {own.pk}
+
+
+def ticked(text):
+    return {int(pk) for pk in re.findall(r'name="batch"\s+value="(\d+)"[^>]* checked>', text)}
 
 
 def test_winners_alone_make_no_task_and_the_answer_says_what_to_tick(client, winners):

@@ -61,6 +61,7 @@ def project(request: ProjectRequest, slug: str) -> HttpResponse:
         context |= {
             "batches": shown_batches(current, asked),
             "asked": asked,
+            "ticked": ticked(current, asked),
             "jobs": current.jobs.order_by("-id")[:8],
             "reward_models": current.reward_models.order_by("-id")[:8],
         }
@@ -74,6 +75,14 @@ def shown_batches(project: Project, asked: int | None) -> list[AnswerBatch]:
     if asked is None or asked in {batch.pk for batch in newest}:
         return newest
     return [*newest, *batches.filter(pk=asked)]
+
+
+def ticked(project: Project, asked: int | None) -> set[int | None]:
+    """The batch that a link leads to; beside winners, which have one answer a prompt, the policy's own answers too."""
+    drawn = Sampling.objects.filter(batch__project=project)
+    winners = drawn.filter(batch=asked, reward_model__isnull=False).first()
+    own = winners and drawn.filter(policy=winners.policy, job__kind="sample").order_by("-pk").first()
+    return {asked, own.batch_id} if own else {asked}
 
 
 def batches_of(project: Project) -> QuerySet[AnswerBatch]:

@@ -20,7 +20,7 @@ from annotate.requests import ProjectRequest
 from annotate.roles import project_role
 
 Role = Membership.Role
-COUNTED = ["rankings", "demonstrations", "prompts", "comparisons", "ties", "labelers", "left_out"]
+COUNTED = ["rankings", "demonstrations", "prompts", "conversations", "comparisons", "ties", "labelers", "left_out"]
 CONTAINERS = [
     ("jsonl", "JSON lines"),
     ("parquet", "Parquet"),
@@ -109,7 +109,8 @@ def snapshot_compare(request: ProjectRequest, slug: str) -> HttpResponse:
         try:
             difference = frozen.compare(one, other)
             context["difference"] = difference
-            context["counts"] = sorted(difference.counts, key=lambda row: COUNTED.index(row.name))
+            shown = [row for row in difference.counts if row.name in COUNTED]
+            context["counts"] = sorted(shown, key=lambda row: COUNTED.index(row.name))
             context["settings"] = [
                 (label_of(name), in_words(name, first), in_words(name, second))
                 for name, first, second in difference.settings

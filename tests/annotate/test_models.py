@@ -47,7 +47,7 @@ def refused(constraint):
 
 def copy(row, **changes):
     """The same row again, with these changes, straight into the database."""
-    row = type(row).objects.get(pk=row.pk)
+    row = type(row).objects.defer(None).get(pk=row.pk)
     row.pk = None
     for name, value in changes.items():
         setattr(row, name, value)

@@ -83,7 +83,7 @@ def test_a_ring_that_comes_before_the_worker_is_written_down_writes_it_down() ->
 
 @pytest.mark.slow
 def test_a_worker_that_is_asked_to_stop_hands_its_job_on() -> None:
-    with real_worker() as worker:
+    with real_worker(JOB_LEASE_SECONDS="20") as worker:
         job = launch_long_sample()
         wait_until(lambda: Answer.objects.exists(), what="a first answer")
         worker.process.send_signal(signal.SIGTERM)
@@ -92,9 +92,10 @@ def test_a_worker_that_is_asked_to_stop_hands_its_job_on() -> None:
     assert (row.state, row.interruptions, row.worker) == ("queued", 0, None)
     kept = Answer.objects.count()
     assert 0 < kept < LONG
-    with real_worker():
+    with real_worker(JOB_LEASE_SECONDS="20"):
         wait_until(state(job, "succeeded"), seconds=150, what="success")
-    assert (refreshed(job).attempt, Answer.objects.count()) == (2, LONG)
+    row = refreshed(job)
+    assert (row.attempt, row.interruptions, Answer.objects.count()) == (2, 0, LONG)
 
 
 LOAD = """

@@ -3,14 +3,13 @@
 Three threads of control guard it: this one watches files and the process, the heartbeat renews the lease, and a timer
 kills the runner if no renewal arrives for a whole lease, whatever the other two hang on."""
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
@@ -21,14 +20,13 @@ from training.folders import JobFolder
 from training.lifecycle import Fenced, Flags, held
 from training.models import Artefact, Job, Metric
 from training.runner import Runner, end_leftovers
+from training.tail import Event, Tail
 
 log = logging.getLogger(__name__)
 
 DATABASE_AWAY = (OperationalError, InterfaceError)
 TICK = 0.1  # seconds between two looks at the runner
 STORE_EVERY = 1.0  # seconds between two looks at what it wrote
-READ_AT_ONCE = 4 * 1024 * 1024  # bytes of a growing file
-Event = dict[str, Any]
 Result = TypeVar("Result")
 Tell = Callable[[str], None]
 
@@ -235,33 +233,6 @@ class Heartbeat:
             self.on_loss()
 
 
-class Tail:
-    """The complete lines that a growing file has gained. They count as read once `advance` is called."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._offset = 0
-        self._ahead = 0
-
-    def read(self) -> list[Event]:
-        """JSON objects, in order. A torn last line waits for its end; a line that is no JSON is passed over."""
-        self._ahead = self._offset
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self._offset)
-                block = file.read(READ_AT_ONCE)
-                while b"\n" not in block and (more := file.read(READ_AT_ONCE)):
-                    block += more
-        except FileNotFoundError:
-            return []
-        whole = block[: block.rfind(b"\n") + 1]
-        self._ahead = self._offset + len(whole)
-        return [row for row in map(_object, whole.splitlines()) if row]
-
-    def advance(self) -> None:
-        self._offset = self._ahead
-
-
 @dataclass
 class Written:
     """What one attempt wrote so far, and how much of it is in the database."""
@@ -352,11 +323,3 @@ def _store_metrics(job: Job, events: list[Event], attempt: int) -> None:
         unique_fields=["job", "name", "step"],
         update_fields=["value", "attempt", "at"],
     )
-
-
-def _object(line: bytes) -> Event:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return {}
-    return row if isinstance(row, dict) else {}

@@ -1,4 +1,4 @@
-from training.supervisor import Tail
+from training.tail import Tail
 
 
 def test_only_whole_lines_are_read_and_each_once(tmp_path) -> None:
@@ -26,7 +26,7 @@ def test_a_line_that_is_no_object_is_passed_over(tmp_path) -> None:
 
 
 def test_a_line_longer_than_what_is_read_at_once_is_read_whole(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("training.supervisor.READ_AT_ONCE", 8)
+    monkeypatch.setattr("training.tail.READ_AT_ONCE", 8)
     (tmp_path / "answers.jsonl").write_bytes(b'{"text": "' + b"x" * 100 + b'"}\n{"text": "y"}\n')
     tail = Tail(tmp_path / "answers.jsonl")
     found = []

@@ -19,6 +19,7 @@ TYPES = {
 """Of files, by how their names end. A .zip holds a folder that `datasets` opens."""
 WATCHED = 1000
 """Rows between two words of how far it is."""
+LARGE_ROWS, LARGE_BYTES = 100_000, 500 * 1024 * 1024
 Watch = Callable[[int], None]
 
 
@@ -57,6 +58,15 @@ def export(
         "export", user=user, project=project, subject=subject, format=format, ending=ending, purpose=str(purpose)
     )
     return pieces
+
+
+def rows_in(snapshot: Snapshot) -> int:
+    return int(snapshot.counts.get(snapshot.kind, 0))
+
+
+def is_large(snapshot: Snapshot) -> bool:
+    """Whether a download is likely enough to break off that it should be one that can go on."""
+    return rows_in(snapshot) > LARGE_ROWS or snapshot.size_bytes > LARGE_BYTES
 
 
 def filename(source: Snapshot | Project, format: str, ending: str = "jsonl") -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet, Value
 from django.db.models.functions import MD5, Concat
 
+from annotate import exports
 from annotate.models import AnswerBatch, Project, Prompt, Snapshot, User
 from annotate.ranking import MOST_AT_THE_DESK
 from rewards.models import RewardModel
@@ -63,6 +64,16 @@ def check_desk(settings: Inputs, inputs: Inputs) -> None:
             f"The desk shows {MOST_AT_THE_DESK} answers of a prompt, and the winner of {settings['n']} may be another: "
             f"draw at most {MOST_AT_THE_DESK}, or send the winners to the desk beside plain answers afterwards."
         )
+
+
+def check_format(settings: Inputs, inputs: Inputs) -> None:
+    """Raises Refused for a format that the snapshot cannot be written in."""
+    if "format" not in settings:
+        return
+    snapshot = Snapshot.objects.get(pk=inputs["snapshot"])
+    possible = exports.of_kind(snapshot.kind)
+    if settings["format"] not in possible:
+        raise Refused(f"{snapshot} cannot be written as {settings['format']!r}: take one of {', '.join(possible)}.")
 
 
 def chosen_prompts(project: Project, inputs: Inputs, *, seed: int) -> QuerySet[Prompt]:
@@ -168,6 +179,10 @@ def _score(project: Project, user: User | None, inputs: Inputs) -> Inputs:
     return {**reward_model, "batch": batch.pk}
 
 
+def _export(project: Project, user: User | None, inputs: Inputs) -> Inputs:
+    return {"snapshot": _find(_held_snapshots().filter(project=project), inputs.get("snapshot"), "snapshot").pk}
+
+
 def _held_snapshots() -> QuerySet[Snapshot]:
     """Locked as a foreign key would: a job names its snapshot by its id alone."""
     return Snapshot.objects.select_for_update(no_key=True)
@@ -242,5 +257,6 @@ CHECKS: dict[str, tuple[Callable[[Any, User | None, Inputs], Inputs], tuple[str,
     "reward": (_reward, ("snapshot", "policy", "name")),
     "score": (_score, ("reward_model", "batch", "rows")),
     "best_of_n": (_best_of_n, ("policy", "reward_model", *PROMPTS)),
+    "export": (_export, ("snapshot",)),
 }
 """For each kind the check, and the names of its inputs."""

@@ -71,6 +71,10 @@ class JobFolder:
         self.partial(number).rename(self.output)
         sync(self.path)
 
+    def discard(self, number: int) -> None:
+        """An attempt's output that is not published, of a kind that has nothing to go on from."""
+        shutil.rmtree(self.partial(number), ignore_errors=True)
+
     def tidy(self) -> None:
         """After success: checkpoints and half-written outputs are large and good for nothing more."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)

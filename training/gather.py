@@ -359,4 +359,5 @@ DOORS = {
         streams={"pool.jsonl": _store_pool, "answers.jsonl": _store_winners},
         collect=_collect_answers,
     ),
+    "export": Door(paths=lambda job: {}),
 }

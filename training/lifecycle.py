@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from annotate.models import AuditEvent, Project, User
 from rewards.specs import InvalidSpec
-from training.checks import Refused, check_desk, checked_inputs, full_settings, hold_snapshot
+from training.checks import Refused, check_desk, check_format, checked_inputs, full_settings, hold_snapshot
 from training.doorbell import ring, ring_for
 from training.models import Device, Job, Worker
 from training.specs import KINDS
@@ -94,6 +94,7 @@ def launch(
     with transaction.atomic():
         checked = checked_inputs(kind, project, user, inputs)
         check_desk(spec, checked)
+        check_format(spec, checked)
         job = Job.objects.create(
             kind=kind,
             queue=queue,
@@ -178,7 +179,8 @@ def fail(job: Job, reason: str, now: datetime) -> None:
 
 
 def cancelled(job: Job, now: datetime) -> None:
-    _leave(job, Job.State.CANCELLED, now, "Cancelled on request. What was done by then is kept.")
+    kept = "Nothing of it stays." if job.queue == Job.Queue.LIGHT else "What was done by then is kept."
+    _leave(job, Job.State.CANCELLED, now, f"Cancelled on request. {kept}")
 
 
 def give_back(job: Job, now: datetime) -> None:

@@ -67,8 +67,9 @@ def _forget_workers(now: datetime) -> None:
 
 
 def _tidy(now: datetime) -> None:
-    ended = Job.objects.filter(state=Job.State.SUCCEEDED, finished_at__gt=now - TIDY_AGAIN)
-    for job in ended.only("pk"):
+    """A light job has nothing to go on from, however it ended."""
+    useless = Q(state=Job.State.SUCCEEDED) | Q(queue=Job.Queue.LIGHT, state__in=[Job.State.FAILED, Job.State.CANCELLED])
+    for job in Job.objects.filter(useless, finished_at__gt=now - TIDY_AGAIN).only("pk"):
         JobFolder(job.path).tidy()
 
 

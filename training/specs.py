@@ -71,6 +71,21 @@ class BestOfNSpec(DrawSpec):
     """Answers drawn per prompt, of which one is kept. The policy moves by at most log n - (n - 1) / n nats."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportSpec(Spec):
+    """Write a snapshot as one file, for large ones: a download of it can break off and go on."""
+
+    format: str = setting("ranking", label="Rows", help="The format of a row; it must fit what the snapshot holds.")
+    """The name of a writer, as docs/formats.md lists them."""
+    container: str = setting(
+        "jsonl",
+        label="As",
+        help="The kind of file; zip is a folder that datasets opens.",
+        choices=("jsonl", "parquet", "zip", "csv"),
+    )
+    """JSON lines, Parquet, a folder with the card, or CSV."""
+
+
 class Kind(NamedTuple):
     """A kind of job: its settings, its name for people, its queue, what it does in a sentence, and its progress."""
 
@@ -100,5 +115,12 @@ KINDS: dict[str, Kind] = {
     ),
     "best_of_n": Kind(
         BestOfNSpec, "Best of N", "jobs", "A policy answers N times; a reward model keeps the best answer."
+    ),
+    "export": Kind(
+        ExportSpec,
+        "Export a snapshot",
+        "light",
+        "A snapshot becomes one file, whose download can break off and go on.",
+        "{step} of {total} rows written",
     ),
 }

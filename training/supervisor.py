@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.utils.timezone import now
 
-from training import folders, gather, lifecycle
+from training import folders, gather, lifecycle, light
 from training.folders import JobFolder
 from training.lifecycle import Fenced, Flags, held
 from training.models import Artefact, Job, Metric
@@ -57,6 +57,8 @@ def run(job: Job, *, tell: Tell = lambda text: None, stop: threading.Event | Non
         _fail(job, heartbeat, _sentence(problem))
     finally:
         heartbeat.stop()
+        if job.queue == Job.Queue.LIGHT:
+            folder.discard(job.attempt)
 
 
 def _attempt(job: Job, folder: JobFolder, heartbeat: "Heartbeat", tell: Tell, stop: threading.Event) -> Outcome:
@@ -69,10 +71,38 @@ def _attempt(job: Job, folder: JobFolder, heartbeat: "Heartbeat", tell: Tell, st
         while heartbeat.patiently(written.store):
             pass
         return Outcome("done")
+    if job.queue == Job.Queue.LIGHT:
+        return _in_process(job, folder, heartbeat, tell, stop)
     with Runner(job, folder) as runner:
         heartbeat.on_loss = runner.kill
         written = Written(job, folder.attempt(job.attempt), folder.partial(job.attempt), tell)
         return _watch(written, runner, heartbeat, stop)
+
+
+def _in_process(job: Job, folder: JobFolder, heartbeat: "Heartbeat", tell: Tell, stop: threading.Event) -> Outcome:
+    """A light kind, done right here. It looks up between its steps, and leaves when it is asked to."""
+    noted_at = float("-inf")
+
+    def watch(step: int, total: int) -> None:
+        nonlocal noted_at
+        if heartbeat.lost:
+            raise Fenced(f"Job {job.pk}: attempt {job.attempt} lost its lease.")
+        if stop.is_set():
+            heartbeat.patiently(lambda: lifecycle.request_stop(job))
+        if stop.is_set() or heartbeat.flags.cancel or heartbeat.flags.stop:
+            raise light.Stopped
+        if step == total or time.monotonic() - noted_at >= STORE_EVERY:
+            noted_at = time.monotonic()
+            heartbeat.patiently(lambda: _note(job, {"step": step, "total": total, "time": time.time()}))
+            tell(f"{step}/{total}")
+
+    output = folder.partial(job.attempt)
+    output.mkdir(mode=0o700, parents=True)
+    try:
+        light.WORK[job.kind](job, output, watch)
+    except light.Stopped:
+        return Outcome("stopped")
+    return Outcome("done")
 
 
 def _watch(written: "Written", runner: Runner, heartbeat: "Heartbeat", stop: threading.Event) -> Outcome:
@@ -277,6 +307,11 @@ class Written:
             elif "step" in event:
                 numbers = "  ".join(f"{name} {value:.4g}" for name, value in event.get("metrics", {}).items())
                 self.tell(f"{event['step']}/{event['total']}  {numbers}")
+
+
+def _note(job: Job, event: Event) -> None:
+    with held(job) as locked:
+        _note_progress(locked, [event])
 
 
 def _note_progress(job: Job, events: list[Event]) -> None:

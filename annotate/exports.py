@@ -17,6 +17,13 @@ TYPES = {
     "csv": "text/csv; charset=utf-8",
 }
 """Of files, by how their names end. A .zip holds a folder that `datasets` opens."""
+CONTAINERS = [
+    ("jsonl", "JSON lines"),
+    ("parquet", "Parquet"),
+    ("zip", "Folder with the card, for datasets (.zip)"),
+    ("csv", "CSV, for spreadsheets"),
+]
+"""The same, in words for people."""
 WATCHED = 1000
 """Rows between two words of how far it is."""
 LARGE_ROWS, LARGE_BYTES = 100_000, 500 * 1024 * 1024

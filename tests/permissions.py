@@ -70,6 +70,9 @@ MATRIX: dict[str, dict[str, str]] = {
     "job_metrics": {"GET": "researcher"},
     "job_scores": {"GET": "researcher"},
     "job_log": {"GET": "researcher"},
+    "job_link": {"POST": "researcher"},
+    "export_file": {"GET": "anyone"},  # who has the secret in the address
+    "make_file": {"GET": "researcher", "POST": "researcher"},
     "cancel_job": {"POST": "researcher"},
     "retry_job": {"POST": "researcher"},
     "policies": {"GET": "signed in"},

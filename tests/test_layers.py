@@ -20,7 +20,7 @@ AGREEMENT = ["agreement.py", "agreement_figures.py", "agreement_words.py"]
 PURE = {
     "annotate": ["ranking.py", "pairing.py", *AGREEMENT, *FORMATS, *SNAPSHOTS],
     "rewards": ["specs.py", "metrics.py", "model_folder.py"],
-    "training": ["specs.py", "metrics.py"],
+    "training": ["specs.py", "metrics.py", "ranges.py"],
 }
 
 

@@ -10,11 +10,12 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from annotate import snapshots, tokens
-from annotate.models import Labeler, Membership, Project, Token, User
+from annotate.models import Labeler, Membership, Project, Snapshot, Token, User
 from tests import factories
 from tests.permissions import API, LEVELS, MATRIX
 from tests.training.learned import make_job, make_policy, make_reward_model
-from training.models import Sampling
+from training import exported
+from training.models import Artefact, Job, Sampling
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PERSONAS = ("anonymous", "inactive", "outsider", "labeler", "reviewer", "researcher", "admin", "installation admin")
@@ -68,6 +69,8 @@ def rows_of_everything(project: Project) -> dict[str, Any]:
         rows[name] = {"pk": member.pk}
     for name in ("job", "job_metrics", "job_scores", "job_log", "cancel_job", "retry_job"):
         rows[name] = {"pk": job.pk}
+    rows |= {"export_file": link_to_a_file(snapshot), "make_file": {"pk": snapshot.pk}}
+    rows |= {"job_link": {"pk": Job.objects.get(kind="export", project=project).pk}}
     for name in ("reward_model", "score"):
         rows[name] = {"pk": model.pk}
     for name in ("snapshot", "snapshot_card", "snapshot_delete", "snapshot_chosen", "snapshot_download"):
@@ -82,6 +85,17 @@ def rows_of_everything(project: Project) -> dict[str, Any]:
     Sampling.objects.create(batch=batch, policy=policy, job=job)
     rows |= {"answer": {"pk": batch.answers.get(index=0).pk}, "batch_origin": {"pk": batch.pk}}
     return rows | {"policy": {"pk": policy.pk}}
+
+
+def link_to_a_file(snapshot: Snapshot) -> dict[str, Any]:
+    inputs = {"snapshot": snapshot.pk}
+    spec = {"format": "ranking", "container": "jsonl"}
+    job = make_job(snapshot.project, kind="export", state="succeeded", queue="light", inputs=inputs, spec=spec)
+    (job.path / "output").mkdir(parents=True)
+    (job.path / "output/rows.jsonl").write_bytes(b"{}")
+    file = Artefact.objects.create(job=job, path="output/rows.jsonl", sha256="0" * 64, size_bytes=2)
+    maker = factories.make_member(snapshot.project, "researcher")
+    return {"secret": exported.secret_for(file, maker), "name": "rows.jsonl"}
 
 
 @pytest.fixture

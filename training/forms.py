@@ -8,6 +8,7 @@ from django.db.models import Count, QuerySet
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
+from annotate import exports
 from annotate.models import AnswerBatch, Project, Prompt, Snapshot
 from rewards.models import RewardModel
 from rewards.specs import course, describe
@@ -226,6 +227,23 @@ class ScoreForm(LaunchForm):
     @property
     def inputs(self) -> dict[str, Any]:
         return {"reward_model": self.reward_model.pk, **super().inputs}
+
+
+class ExportForm(LaunchForm):
+    kind = "export"
+    essentials = ("format", "container")
+
+    def __init__(self, *args: Any, snapshot: Snapshot, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.snapshot = snapshot
+        formats = [(name, writer.label) for name, writer in exports.of_kind(snapshot.kind).items()]
+        self.fields["format"] = forms.ChoiceField(label=self.fields["format"].label, choices=formats)
+        offer(self.fields["container"], exports.CONTAINERS)
+        self.fields["container"].help_text = ""
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        return {"snapshot": self.snapshot.pk}
 
 
 class PolicyForm(LaunchForm):

@@ -54,6 +54,8 @@ def _title(job: Job, policy: Policy | None, reward_model: RewardModel | None, sn
         return f"Scores by {reward_model}"
     if job.kind == "best_of_n" and policy:
         return f"Best of {job.spec.get('n', 'N')} answers by {policy}"
+    if job.kind == "export" and snapshot:
+        return f"File of {snapshot.get_kind_display().lower()} {snapshot.short_hash}"
     if job.kind == "convert" and job.inputs.get("name"):
         return f"Policy “{job.inputs['name']}”"
     return KINDS[job.kind].title if job.kind in KINDS else job.kind
@@ -72,7 +74,9 @@ def comparisons_in(snapshot: Snapshot) -> str:
 
 
 def _snapshot(snapshot: Snapshot) -> Link:
-    text = f"{snapshot.short_hash}, {comparisons_in(snapshot)}"
+    rows = f"{snapshot.counts.get(snapshot.kind, 0):,} {snapshot.kind}"
+    held = comparisons_in(snapshot) if snapshot.kind == Snapshot.Kind.RANKINGS else rows
+    text = f"{snapshot.short_hash}, {held}"
     return Link("Snapshot", text, reverse("snapshot", args=[snapshot.project.slug, snapshot.pk]))
 
 

@@ -1,5 +1,5 @@
 """What a worker's main process does beside running jobs: give signs of life, reap, hand back its jobs at the end; and
-that of the light queue makes texts searchable."""
+that of the light queue makes texts searchable and removes exported files whose time is over."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils.timezone import now
 
 from annotate import searching
-from training import workers
+from training import exported, workers
 from training.doorbell import ring
 from training.models import Job, Worker
 from training.reaper import reap
@@ -78,6 +78,7 @@ class Upkeep:
                 workers.drain(worker)
         reap(now())
         if Job.Queue.LIGHT in self._queues and not self._stopping.is_set():
+            exported.remove_old(now())
             searching.catch_up(SEARCHABLE_SECONDS)
 
     def _sign_of_life(self, queue: str) -> Worker:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.views import home, jobs, launches, policies, projects, reward_models, workers
+from training.views import exports, home, jobs, launches, policies, projects, reward_models, workers
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -12,11 +12,14 @@ urlpatterns = [
     path("projects/<slug:slug>/best-of-n", launches.best_of_n, name="best_of_n"),
     path("projects/<slug:slug>/send-to-desk", projects.send_to_desk, name="send_to_desk"),
     path("projects/<slug:slug>/batches/<int:pk>/origin", projects.batch_origin, name="batch_origin"),
+    path("projects/<slug:slug>/snapshots/<int:pk>/files/new", launches.make_file, name="make_file"),
+    path("exports/<str:secret>/<str:name>", exports.export_file, name="export_file"),
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<int:pk>", jobs.job, name="job"),
     path("jobs/<int:pk>/metrics.json", jobs.job_metrics, name="job_metrics"),
     path("jobs/<int:pk>/scores", jobs.job_scores, name="job_scores"),
     path("jobs/<int:pk>/log", jobs.job_log, name="job_log"),
+    path("jobs/<int:pk>/link", exports.job_link, name="job_link"),
     path("jobs/<int:pk>/cancel", jobs.cancel_job, name="cancel_job"),
     path("jobs/<int:pk>/retry", jobs.retry_job, name="retry_job"),
     path("policies/", policies.policies, name="policies"),

@@ -21,12 +21,6 @@ from annotate.roles import project_role
 
 Role = Membership.Role
 COUNTED = ["rankings", "demonstrations", "prompts", "conversations", "comparisons", "ties", "labelers", "left_out"]
-CONTAINERS = [
-    ("jsonl", "JSON lines"),
-    ("parquet", "Parquet"),
-    ("zip", "Folder with the card, for datasets (.zip)"),
-    ("csv", "CSV, for spreadsheets"),
-]
 COMPARED_WITH = 100
 """Snapshots that a list offers to compare with: the newest."""
 
@@ -74,7 +68,8 @@ def snapshot(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
         "snapshot": found,
         "card": card,
         "formats": _formats(exports.of_kind(found.kind), str),
-        "containers": CONTAINERS,
+        "containers": exports.CONTAINERS,
+        "is_large": exports.is_large(found),
         "settings": told(found.settings),
         "labelers": charts.lanes(labelers, others="others"),
         "lengths": charts.two_histograms(bins, columns=("Characters", "Chosen", "Rejected")),

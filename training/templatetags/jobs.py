@@ -5,7 +5,7 @@ from datetime import timedelta
 from django import template
 from django.utils.timezone import now
 
-from training import waiting
+from training import exported, waiting
 from training.models import Job
 from training.specs import KINDS
 from training.templatetags.figures import figure
@@ -14,6 +14,7 @@ register = template.Library()
 register.filter("silent_for", waiting.silent_for)
 register.filter("taken_up_again", waiting.taken_up_again)
 register.filter("phase", waiting.phase)
+register.filter("name", exported.name_of)
 register.filter("tells_how_far", waiting.tells_how_far)
 
 

@@ -3,19 +3,21 @@
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.timezone import now
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate.models import User
+from annotate.models import Snapshot, User
 from annotate.paging import keyset_page
 from annotate.requests import SignedInRequest
 from rewards.specs import InvalidSpec
-from training import curves, diary, drawn, gather, lifecycle, scored, waiting
+from training import curves, diary, drawn, exported, gather, lifecycle, scored, waiting
 from training.access import jobs_of, of_own_project, researched_by
 from training.forms import offer
 from training.lineage import lineage
@@ -96,6 +98,7 @@ def standing(job: Job, *, at: datetime) -> dict[str, Any]:
         "answers_count": answers.count(),
         "winners_count": drawn.winners(job).count(),
         **what_was_scored(job),
+        **what_was_exported(job),
     }
 
 
@@ -110,6 +113,22 @@ def what_was_scored(job: Job) -> dict[str, Any]:
         "scored_count": prompts.count(),
         "spread": scored.spread(scored.scores_of(job)) if job.kind == "score" else None,
         "winners": scored.winners_of(job),
+    }
+
+
+def what_was_exported(job: Job) -> dict[str, Any]:
+    """Of an export that is done: its file, or where to make it again."""
+    if job.kind != exported.KIND or job.state != Job.State.SUCCEEDED:
+        return {}
+    snapshot = job.inputs["snapshot"]
+    assert job.project is not None
+    again = reverse("make_file", args=[job.project.slug, snapshot])
+    chosen = urlencode({"format": job.spec["format"], "as": job.spec["container"]})
+    return {
+        "exported": True,
+        "file": exported.file_of(job),
+        "good_until": exported.good_until(job),
+        "again": f"{again}?{chosen}" if Snapshot.objects.filter(pk=snapshot).exists() else "",
     }
 
 

@@ -3,21 +3,23 @@
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
-from annotate import snapshots
+from annotate import exports, snapshots
 from annotate.models import Project, Snapshot
 from annotate.ranking import MOST_AT_THE_DESK
 from annotate.requests import ProjectRequest, SignedInRequest
 from annotate.roles import project_role
 from rewards.models import RewardModel
 from rewards.specs import InvalidSpec
-from training import checks, lifecycle
+from training import checks, exported, lifecycle
 from training.access import of_own_project
 from training.enough import Ranked
-from training.forms import BestOfNForm, LaunchForm, SampleForm, ScoreForm, TrainForm
+from training.forms import BestOfNForm, ExportForm, LaunchForm, SampleForm, ScoreForm, TrainForm
 from training.models import Job, Policy
 
 
@@ -98,6 +100,34 @@ def score(request: SignedInRequest, reward_model: RewardModel) -> HttpResponse:
         ],
     }
     return _launch(request, form, reward_model.project, page)
+
+
+@project_role("researcher")
+@require_http_methods(["GET", "POST"])
+def make_file(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
+    snapshot = get_object_or_404(request.project.snapshots, pk=pk)
+    chosen = {"format": request.GET.get("format"), "container": request.GET.get("as")}
+    form = ExportForm(request.POST or None, snapshot=snapshot, initial={k: v for k, v in chosen.items() if v})
+    back = reverse("snapshot", args=[slug, pk])
+    page = {
+        "title": "Make a file",
+        "action": "Make the file",
+        "lead": f"{snapshot} as one file, with a link to download it.",
+        "notes": [
+            "The job's page shows how far it is, and then the file.",
+            "A link to it opens without signing in, as by curl or on another machine. A download that broke off goes "
+            "on where it was.",
+            f"The file and its links are good for {exported.LIFE.days} days. It can be made again.",
+        ],
+        "facts": [("Rows", f"{exports.rows_in(snapshot):,}"), ("Size now", filesizeformat(snapshot.size_bytes))],
+        "back": back,
+        "crumbs": [
+            {"url": request.project.get_absolute_url(), "text": request.project.name},
+            {"url": reverse("snapshots", args=[slug]), "text": "Snapshots"},
+            {"url": back, "text": str(snapshot)},
+        ],
+    }
+    return _launch(request, form, request.project, page)
 
 
 def _launch(request: SignedInRequest, form: LaunchForm, project: Project, page: dict[str, Any]) -> HttpResponse:

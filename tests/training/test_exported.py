@@ -183,7 +183,7 @@ def test_the_light_worker_removes_a_file_whose_time_is_over_and_the_page_offers_
 def test_the_file_goes_with_its_snapshot(client, job, snapshot, link):
     snapshots.delete(snapshot)
     assert not (job.path / "output").exists() and is_gone(fetched(link))
-    assert "its snapshot is deleted" in text_of(client.get(f"/jobs/{job.pk}"))
+    assert "Its snapshot is deleted" in text_of(client.get(f"/jobs/{job.pk}"))
 
 
 def test_the_chooser_leads_to_the_form_and_the_form_to_the_job(client, snapshot, researcher):

@@ -119,7 +119,10 @@ def make_file(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
             "on where it was.",
             f"The file and its links are good for {exported.LIFE.days} days. It can be made again.",
         ],
-        "facts": [("Rows", f"{exports.rows_in(snapshot):,}"), ("Size now", filesizeformat(snapshot.size_bytes))],
+        "facts": [
+            ("Rows", f"{exports.rows_in(snapshot):,}"),
+            ("Size of the snapshot", filesizeformat(snapshot.size_bytes)),
+        ],
         "back": back,
         "crumbs": [
             {"url": request.project.get_absolute_url(), "text": request.project.name},

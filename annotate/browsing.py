@@ -10,7 +10,6 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
 from django.db.models.functions import Length
-from django.shortcuts import get_object_or_404
 from django.utils.timezone import make_aware
 
 from annotate import searching
@@ -56,6 +55,9 @@ class Filters(Labelled, forms.Form, Generic[Row]):
         raise NotImplementedError
 
     def narrowed(self, rows: QuerySet[Row]) -> QuerySet[Row]:
+        """Nothing where a filter cannot be meant: all would look as if it matched."""
+        if self.errors:
+            return rows.none()
         for name, value in self.chosen.items():
             rows = getattr(self, f"by_{name}")(rows, value)
         return rows
@@ -110,8 +112,12 @@ class Filters(Labelled, forms.Form, Generic[Row]):
     def batches_of(self, source: str) -> list[int]:
         return list(self.project.answer_batches.filter(source_name=source).values_list("pk", flat=True))
 
-    def labeler_called(self, pseudonym: str) -> Labeler:
-        return get_object_or_404(self.project.labelers, pseudonym=pseudonym)
+    def clean_labeler(self) -> Labeler | str:
+        pseudonym = self.cleaned_data["labeler"]
+        found = self.project.labelers.filter(pseudonym=pseudonym).first() if pseudonym else ""
+        if found is None:
+            raise forms.ValidationError("Nobody in this project has this pseudonym.")
+        return found
 
 
 def _choice(label: str, anything: str, choices: Any = ()) -> forms.ChoiceField:
@@ -256,10 +262,10 @@ class RankingFilters(Filters[Ranking]):
 
     def within(self) -> QuerySet[Ranking]:
         if "labeler" in self.chosen:
-            return Ranking.objects.filter(labeler=self.labeler_called(self.chosen["labeler"]))
+            return Ranking.objects.filter(labeler=self.chosen["labeler"])
         return Ranking.objects.filter(project=self.project)
 
-    def by_labeler(self, rows: QuerySet[Ranking], _: str) -> QuerySet[Ranking]:
+    def by_labeler(self, rows: QuerySet[Ranking], _: Labeler) -> QuerySet[Ranking]:
         return rows  # within() has it
 
     def by_state(self, rows: QuerySet[Ranking], state: str) -> QuerySet[Ranking]:
@@ -312,8 +318,8 @@ class ComparisonFilters(Filters[Comparison]):
     def within(self) -> QuerySet[Comparison]:
         return Comparison.objects.filter(project=self.project)
 
-    def by_labeler(self, rows: QuerySet[Comparison], pseudonym: str) -> QuerySet[Comparison]:
-        return rows.filter(ranking__labeler=self.labeler_called(pseudonym))
+    def by_labeler(self, rows: QuerySet[Comparison], labeler: Labeler) -> QuerySet[Comparison]:
+        return rows.filter(ranking__labeler=labeler)
 
     def by_outcome(self, rows: QuerySet[Comparison], outcome: str) -> QuerySet[Comparison]:
         return rows.filter(tie=outcome == "tie")

@@ -160,6 +160,6 @@ def _key(request: HttpRequest, name: str) -> int | None:
     text = request.GET.get(name, "")
     if not text:
         return None
-    if not (text.isascii() and text.isdecimal()) or int(text[:20]) > LARGEST_KEY:
+    if not (text.isascii() and text.isdecimal() and len(text) < 20) or int(text) > LARGEST_KEY:
         raise Http404(f"{name} is not a number.")
     return int(text)

@@ -40,7 +40,8 @@ def listing(
         "may_import": researches,
         "shows_sources": researches,
     }
-    return render(request, f"annotate/_{name}.html" if request.htmx else f"annotate/{name}.html", context)
+    template = f"annotate/_{name}.html" if request.htmx else f"annotate/{name}.html"
+    return render(request, template, context, status=422 if filters.errors else 200)
 
 
 @project_role(Role.REVIEWER)

@@ -7,10 +7,9 @@ from datetime import timedelta
 
 import pytest
 from celery import current_app
-from django.db import connection, transaction
+from django.db import connection
 from django.utils.timezone import now
 
-from annotate import snapshots
 from annotate.models import AuditEvent, Snapshot
 from rewards.models import RewardModel
 from rewards.specs import InvalidSpec
@@ -359,44 +358,6 @@ def test_a_stopping_worker_gives_its_job_back_without_an_interruption() -> None:
     row = refreshed(job)
     assert (row.state, row.interruptions, row.stop_requested, row.worker) == ("queued", 0, False, None)
     assert Device.objects.filter(job=None).count() == 1
-
-
-@pytest.mark.parametrize("from_checkpoint", [True, False])
-def test_a_job_whose_snapshot_was_deleted_is_not_tried_again(from_checkpoint) -> None:
-    project = factories.make_project()
-    frozen = snapshot(project)
-    inputs = {"snapshot": frozen.pk, "policy": make_policy().pk}
-    job = lifecycle.launch(kind="reward", project=project, user=None, settings={}, inputs=inputs)
-    Job.objects.update(state="cancelled")
-    snapshots.delete(frozen)
-    with pytest.raises(lifecycle.Refused, match="snapshot that this job reads was deleted"):
-        lifecycle.retry(job, None, from_checkpoint=from_checkpoint)
-    assert [job.state for job in Job.objects.all()] == ["cancelled"]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_snapshot_is_not_deleted_while_a_job_on_it_is_queued() -> None:
-    project = factories.make_project()
-    frozen = snapshot(project)
-    inputs = {"snapshot": frozen.pk, "policy": make_policy().pk}
-    refused = []
-
-    def delete() -> None:
-        try:
-            snapshots.delete(frozen)
-        except snapshots.SnapshotInUse as problem:
-            refused.append(problem)
-        finally:
-            connection.close()
-
-    with transaction.atomic():
-        lifecycle.launch(kind="reward", project=project, user=None, settings={}, inputs=inputs)
-        deleting = threading.Thread(target=delete)
-        deleting.start()
-        deleting.join(0.5)
-        assert deleting.is_alive(), "it waits for the launch"
-    deleting.join(10)
-    assert refused and Snapshot.objects.filter(pk=frozen.pk).exists()
 
 
 def test_a_retry_goes_on_with_the_same_job_or_starts_a_new_one() -> None:

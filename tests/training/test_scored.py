@@ -165,8 +165,11 @@ def test_a_link_to_a_batch_lands_on_it_however_old_it_is(client, project, pool):
 
 
 def test_a_link_to_winners_ticks_the_policys_own_answers_beside_them(client, project, winners):
-    own = make_sampling(project, make_job(project, kind="sample", state="succeeded"))
-    Sampling.objects.filter(batch=own).update(policy=winners.sampling.policy)
+    other, own = (make_sampling(project, make_job(project, kind="sample", state="succeeded")) for _ in "12")
+    Sampling.objects.filter(batch__in=(other, own)).update(policy=winners.sampling.policy)
+    own.answers.update(prompt=winners.answers.get().prompt)
+    for _ in range(51):
+        factories.make_batch(project)
     assert ticked(text_of(client.get(winners.get_absolute_url()))) == {winners.pk, own.pk}
     assert ticked(text_of(client.get(own.get_absolute_url()))) == {own.pk}
 

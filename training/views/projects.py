@@ -1,5 +1,6 @@
 """The page of a project: how far it is, what comes next, what was drawn, learned and launched."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from django.contrib import messages
@@ -59,30 +60,34 @@ def project(request: ProjectRequest, slug: str) -> HttpResponse:
     }
     if researches:
         context |= {
-            "batches": shown_batches(current, asked),
+            "batches": shown_batches(current, chosen := ticked(current, asked)),
             "asked": asked,
-            "ticked": ticked(current, asked),
+            "ticked": chosen,
             "jobs": current.jobs.order_by("-id")[:8],
             "reward_models": current.reward_models.order_by("-id")[:8],
         }
     return render(request, "training/_project.html" if request.htmx else "training/project.html", context)
 
 
-def shown_batches(project: Project, asked: int | None) -> list[AnswerBatch]:
-    """The newest, and the one that a link leads to, however old it is."""
+def shown_batches(project: Project, ticked: Set[int]) -> list[AnswerBatch]:
+    """The newest, and those that a link ticks, however old they are."""
     batches = batches_of(project)
     newest = list(batches[:BATCHES_SHOWN])
-    if asked is None or asked in {batch.pk for batch in newest}:
-        return newest
-    return [*newest, *batches.filter(pk=asked)]
+    older = ticked - {batch.pk for batch in newest}
+    return [*newest, *batches.filter(pk__in=older)] if older else newest
 
 
-def ticked(project: Project, asked: int | None) -> set[int | None]:
+def ticked(project: Project, asked: int | None) -> Set[int]:
     """The batch that a link leads to; beside winners, which have one answer a prompt, the policy's own answers too."""
+    if asked is None:
+        return set()
     drawn = Sampling.objects.filter(batch__project=project)
     winners = drawn.filter(batch=asked, reward_model__isnull=False).first()
-    own = winners and drawn.filter(policy=winners.policy, job__kind="sample").order_by("-pk").first()
-    return {asked, own.batch_id} if own else {asked}
+    if winners is None:
+        return {asked}
+    own = drawn.filter(policy=winners.policy, job__kind="sample", job__state=Job.State.SUCCEEDED)
+    of_the_same = own.filter(batch__answers__prompt__in=winners.batch.answers.values("prompt")).order_by("-pk")
+    return {asked, *of_the_same.values_list("batch", flat=True)[:1]}
 
 
 def batches_of(project: Project) -> QuerySet[AnswerBatch]:

@@ -129,7 +129,8 @@ def _drop() -> None:
 def fill(tables: Iterable[tuple[Table, Iterator[bytes]]], migrations: Migrations) -> None:
     """Bring the rows in, packed as `write` left them. Call it after `replace`, in the same transaction.
 
-    Foreign keys are taken away and made again: else the check of each row would wait in the memory of Postgres."""
+    Foreign keys are taken away and made again: else the check of each row would wait in the memory of Postgres.
+    Triggers rest meanwhile: they look at tables that may be empty yet, and the rows hold what they once wrote."""
     names = names_of(models_at(migrations))
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -138,12 +139,20 @@ def fill(tables: Iterable[tuple[Table, Iterator[bytes]]], migrations: Migrations
             cursor.execute(f'ALTER TABLE {owner} DROP CONSTRAINT "{key}"')
         everything = sql.SQL(", ").join(map(sql.Identifier, names))
         cursor.execute(sql.SQL("TRUNCATE {}").format(everything))  # what migrations wrote
+        _let_triggers(names, "DISABLE")
         for table, packed in tables:
             if table["name"] not in names:
                 raise BackupRefused(f"The backup holds a table that its migrations do not make: {table['name']}.")
             _read(table, packed)
+        _let_triggers(names, "ENABLE")
         for owner, key, definition in keys:
             cursor.execute(f'ALTER TABLE {owner} ADD CONSTRAINT "{key}" {definition}')
+
+
+def _let_triggers(names: list[str], do: str) -> None:
+    with connection.cursor() as cursor:
+        for name in names:
+            cursor.execute(sql.SQL("ALTER TABLE {} {} TRIGGER USER").format(sql.Identifier(name), sql.SQL(do)))
 
 
 def _foreign_keys(names: list[str]) -> list[tuple[str, str, str]]:

@@ -108,7 +108,7 @@ def test_a_new_home_gets_all_that_another_had(full, tmp_path, new_home):
     done = run("restore", str(tmp_path / "backup.tar"), "--home", new_home)
     assert done.returncode == 0, done.stderr
     assert facts_of(PLACKETT_HOME=new_home) == there
-    assert there["can sign in"] and there["counts"]["Ranking"] == 3 and there["offset"] == 0
+    assert there["can sign in"] and there["rows"]["Ranking"].startswith("(3,") and there["offset"] == 0
     new = Path(new_home)
     assert (new / "keys/secret_key").read_text() == "secret"
     assert (new / "keys/postgres_password").read_text() != "of one cluster"

@@ -51,8 +51,8 @@ def make(
 
 
 def find(secret: str, *, at: datetime) -> Token | None:
-    """The living token of this secret, with its person."""
-    return Token.objects.living(at).select_related("user").filter(secret_sha256=digest(secret)).first()
+    """The living token of this secret, with its person and the project that it is limited to."""
+    return Token.objects.living(at).select_related("user", "project").filter(secret_sha256=digest(secret)).first()
 
 
 def note_use(token: Token, *, at: datetime) -> None:

@@ -27,11 +27,10 @@ class ScopeAndRole(BasePermission):
         method = "GET" if request.method == "HEAD" else str(request.method)
         if method not in scopes:
             raise MethodNotAllowed(method)
+        if token.project and view.kwargs.get("slug", token.project.slug) != token.project.slug:
+            raise Http404(NO_PROJECT)
         if scopes[method] not in token.scopes:
             raise PermissionDenied(f"This takes the scope {scopes[method]}; your token has {', '.join(token.scopes)}.")
         if role != SIGNED_IN:
-            project, _ = member_of(token.user, view.kwargs["slug"], role)
-            if token.project_id not in (None, project.pk):
-                raise Http404(NO_PROJECT)
-            view.project = project  # type: ignore[attr-defined]
+            view.project, _ = member_of(token.user, view.kwargs["slug"], role)  # type: ignore[attr-defined]
         return True

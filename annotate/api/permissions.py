@@ -32,5 +32,6 @@ class ScopeAndRole(BasePermission):
         if scopes[method] not in token.scopes:
             raise PermissionDenied(f"This takes the scope {scopes[method]}; your token has {', '.join(token.scopes)}.")
         if role != SIGNED_IN:
-            view.project, _ = member_of(token.user, view.kwargs["slug"], role)  # type: ignore[attr-defined]
+            found = member_of(token.user, view.kwargs["slug"], role)
+            view.project, view.held = found  # type: ignore[attr-defined]
         return True

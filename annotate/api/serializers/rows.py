@@ -31,8 +31,14 @@ class PromptRow(serializers.Serializer):
     root = serializers.CharField()  # type: ignore[assignment]
     split = serializers.CharField()
     prompt = Message(many=True, source="messages")
-    metadata = serializers.JSONField()
+    metadata = serializers.JSONField(required=False, help_text="For researchers.")
     created_at = serializers.DateTimeField()
+
+
+class BlindPromptRow(PromptRow):
+    """For whoever may still rank: metadata can name models, and hold the answer that is right."""
+
+    metadata = None  # type: ignore[assignment]
 
 
 class AnswerRow(serializers.Serializer):

@@ -1,4 +1,4 @@
-"""What permissions.ScopeAndRole reads, and what it fills: `project`, where the address has one."""
+"""What permissions.ScopeAndRole reads, and what it fills: `project` and the role `held` in it, by the address."""
 
 from typing import ClassVar
 
@@ -34,3 +34,4 @@ class TokenView(APIView):
 
 class ProjectView(TokenView):
     project: Project
+    held: str

@@ -1,6 +1,7 @@
 """Prompts, answers and rankings, page by page.
 
-Answers and rankings are for researchers: their rows name sources, which whoever may still rank blind must not see."""
+Answers, rankings and the metadata of prompts are for researchers: they name sources, which whoever may still rank blind
+must not see."""
 
 from typing import Any, ClassVar
 
@@ -12,9 +13,18 @@ from rest_framework.response import Response
 from annotate import row_source
 from annotate.api.pagination import page, page_of
 from annotate.api.serializers.asked import asked
-from annotate.api.serializers.rows import AnswerQuery, AnswerRow, PromptQuery, PromptRow, RankingQuery, RankingRow
+from annotate.api.serializers.rows import (
+    AnswerQuery,
+    AnswerRow,
+    BlindPromptRow,
+    PromptQuery,
+    PromptRow,
+    RankingQuery,
+    RankingRow,
+)
 from annotate.api.views.base import ProjectView, Role, Scope
 from annotate.models import Answer, Ranking, TaskAnswer
+from annotate.roles import at_least
 
 
 @extend_schema(tags=["Rows"])
@@ -28,7 +38,8 @@ class Prompts(ProjectView):
     def get(self, request: Request, slug: str) -> Response:
         said = asked(PromptQuery, request)
         found = _filtered(self.project.prompts.all(), said, split="split", since="created_at__gte")
-        return page(request, said, found, PromptRow)
+        row = PromptRow if at_least(self.held, Role.RESEARCHER) else BlindPromptRow
+        return page(request, said, found, row)
 
 
 @extend_schema(tags=["Rows"])

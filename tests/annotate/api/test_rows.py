@@ -40,6 +40,12 @@ def test_what_is_uploaded_is_read_back_equal_over_all_pages(script):
     assert [row["key"] for row in found] == sorted(row["key"] for row in found)
 
 
+def test_metadata_of_prompts_is_for_researchers_alone(script, garden):
+    factories.make_prompt(garden, metadata={"model": "gpt", "reference": "42"})
+    (blind,), (full,) = (script(role=role).pages("projects/garden/prompts") for role in ("reviewer", "researcher"))
+    assert full.pop("metadata") == {"model": "gpt", "reference": "42"} and blind == full
+
+
 def test_rows_that_arrive_between_two_pages_move_none(script, garden):
     mia = script()
     first = [factories.make_prompt(garden).external_id for _ in range(3)]

@@ -29,6 +29,8 @@ STORES: dict[str, Callable[..., imports.ImportReport]] = {
     Content.RANKINGS: imports.import_rankings,
 }
 LARGEST = {Content.RANKINGS.value: LARGEST_RANKINGS_UPLOAD}
+FORM = 1 << 16
+"""Bytes of a form around its file."""
 
 
 @extend_schema(tags=["Imports"])
@@ -104,10 +106,13 @@ class RefusedRows(ProjectView):
 
 
 def _file(request: Request, content: str) -> "File[bytes]":
+    """No more is read than the header says, so that what is too long is refused before it fills the disk."""
+    most = LARGEST.get(content, LARGEST_UPLOAD)
+    if int(request.META.get("CONTENT_LENGTH") or 0) > most + FORM:
+        raise too_large(most)
     file = request.FILES.get("file")
     if not file:
         raise ValidationError({"file": ["Send the file as the body, or as the part “file” of multipart/form-data."]})
-    most = LARGEST.get(content, LARGEST_UPLOAD)
     if file.size and file.size > most:
         raise too_large(most)
     return file

@@ -98,6 +98,14 @@ def test_an_empty_body_and_one_of_another_type_are_refused(script):
     told(mia.send(IMPORTS, b"x", "multipart/form-data", content="prompts"), 400)
 
 
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/x-ndjson"])
+def test_what_says_that_it_is_too_long_is_not_read(script, kind):
+    problem = script()._client.generic(
+        "POST", f"/api/v1/{IMPORTS}?content=prompts", b"x", kind, CONTENT_LENGTH=str(1 << 30)
+    )
+    assert "64 MiB" in told(problem, 413)["detail"]
+
+
 def test_a_file_past_the_limit_is_refused_however_it_is_packed(script, monkeypatch):
     for module in (parsers, views):
         monkeypatch.setattr(module, "LARGEST_UPLOAD", 100)

@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from typing import IO, Any, NamedTuple
 
 import ijson
+from ijson.common import ObjectBuilder
 
 MOST_BYTES = 4 * 1024**3
 """Unpacked. A gzip bomb of a few megabytes would unpack to far more."""
 MOST_ROWS = 2_000_000
 LONGEST_ROW = 8 * 1024**2
 """In bytes: a line of JSON, or all the lines of a CSV row, whose quoted cells may go on over any number of them."""
+DEEPEST = 60
+"""Lists and objects within each other, the file's own list included."""
 
 READ_AT_ONCE = 64 * 1024
 
@@ -86,7 +89,7 @@ class RowFile:
     def _listed_rows(self) -> Iterator[Row]:
         """The elements of one list, of which a whole file may be a single line."""
         try:
-            for value in ijson.items(self, "item", use_float=True):
+            for value in self._elements():
                 self.line += 1
                 yield Row(self.line, _all_finite(value), self._row_size())
         except (ijson.JSONError, ValueError) as problem:
@@ -96,6 +99,23 @@ class RowFile:
                 if isinstance(problem, Unreadable)
                 else Unreadable(f"this is not JSON: {str(problem).splitlines()[0]}")
             ) from problem
+
+    def _elements(self) -> Iterator[Any]:
+        """Built here, no deeper than rows go: ijson's own names each place by its whole path, whose memory grows with
+        the square of the depth."""
+        depth, builder = 0, ObjectBuilder()
+        for event, value in ijson.basic_parse(self, use_float=True):
+            depth -= event in ("end_map", "end_array")
+            if depth == 0:
+                depth += event == "start_array"
+                continue
+            builder.event(event, value)
+            depth += event in ("start_map", "start_array")
+            if depth > DEEPEST:
+                raise Unreadable("the row is nested too deeply")
+            if depth == 1:
+                yield builder.value
+                builder = ObjectBuilder()
 
     def read(self, size: int = -1) -> bytes:
         """For ijson, which asks with a size."""

@@ -13,6 +13,8 @@ from annotate.formats.rows import LONGEST_ID, InvalidRow, PromptRow, RankedRow, 
 SPLITS = ("train", "id_test", "ood_test")
 ROLES = ("system", "user", "assistant")
 LARGEST = sys.float_info.max
+YEARS = range(2, 9999)
+"""In UTC. At the ends of the calendar another zone's date is none, and whoever reads the row breaks."""
 Messages = list[dict[str, str]]
 
 
@@ -55,9 +57,12 @@ def moment(rest: Row, field: str) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
         raise InvalidRow(f'{field} is not a moment like "2026-11-24T04:00:00+00:00"') from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    if found.year not in YEARS:
+        raise InvalidRow(f"{field} lies outside the years {YEARS[0]} to {YEARS[-1]}")
+    return found
 
 
 def text_or_number(rest: Row, field: str) -> str:

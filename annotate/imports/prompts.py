@@ -34,8 +34,7 @@ class _PromptsFile(FileImport):
 
     def read(self, value: Any) -> Iterator[Meaning]:
         for row in prompt_rows.read(value):
-            if self._split and row.split and self._split != row.split:
-                raise InvalidRow(f"split is {row.split!r} in the row, but the import is for {self._split!r}")
+            refuse_other_split(row, self._split)
             yield Meaning(row)
 
     def store(self, chunk: Sequence[Numbered]) -> None:
@@ -46,6 +45,12 @@ class _PromptsFile(FileImport):
 
     def _refuse_known(self, record: Import) -> None:
         """It may come again: nothing changes, unless the split is another one, and then that is said."""
+
+
+def refuse_other_split(row: PromptRow, split: str | None) -> None:
+    """Else what was brought for testing would be taken for training, as the file was once written."""
+    if split and row.split and split != row.split:
+        raise InvalidRow(f"split is {row.split!r} in the row, but the import is for {split!r}")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import IO, Any
 from annotate import formats
 from annotate.formats.rows import InvalidRow, RankedRow, clean_text
 from annotate.imports.file import FileImport, Meaning, Numbered, Upload
-from annotate.imports.prompts import StoredPrompts, store_demonstrations, store_prompts
+from annotate.imports.prompts import StoredPrompts, refuse_other_split, store_demonstrations, store_prompts
 from annotate.imports.raters import Raters
 from annotate.imports.report import ImportReport
 from annotate.imports.verdicts import Verdict, store_verdicts
@@ -45,6 +45,7 @@ class _RankingsFile(FileImport):
 
     def read(self, value: Any) -> Iterator[Meaning]:
         for row in self._reader(value).read(value, **self._fields):
+            refuse_other_split(row.prompt if isinstance(row, RankedRow) else row, self._split)
             if isinstance(row, RankedRow):
                 _refuse_long_names(row)
                 yield Meaning(row.prompt, ranked=row)

@@ -172,14 +172,17 @@ class _Rankings:
         ranks = [by_answer[answer] for answer in task.answers]
         same = [each for each in task.rankings if each.labeler == verdict.labeler.pk and each.ranks == ranks]
         origin, said_at = self._importing.record.pk, verdict.row.created_at
-        if any(each.origin != origin and said_at in (None, each.created_at) for each in same):
+        is_known = verdict.labeler.pseudonym != UNKNOWN
+        # Nobody knows whether two who are not named are one: only the moment tells that it was the same ranking.
+        moments = {said_at} if said_at or not is_known else {each.created_at for each in same}
+        if any(each.origin != origin and each.created_at in moments and not each.withdrawn for each in same):
             self._report.there_already += 1
             return
         new = self._ranking(verdict, task, ranks)
         self._report.rankings += 1
         self._report.repeats += any(each.origin == origin for each in same)
         self._report.equal_texts += verdict.has_equal_texts
-        self._hold_against(task, new, is_known=verdict.labeler.pseudonym != UNKNOWN)
+        self._hold_against(task, new, is_known=is_known)
         task.rankings.append(Standing(new.labeler_id, ranks, new.created_at, origin, ranking=new))
         task.added += 1
         self._new.append(new)

@@ -8,7 +8,7 @@ import pytest
 
 from annotate import imports
 from annotate.imports import file
-from annotate.models import Answer, Comparison, Import, Labeler, Ranking, RankingTask, RefusedRow
+from annotate.models import Answer, Comparison, Import, Labeler, Ranking, RankingTask, RefusedRow, Withdrawal
 from annotate.row_source import ranking_rows
 from tests.factories import make_answers, make_batch, make_project, make_prompt, make_ranking, make_task
 
@@ -131,6 +131,32 @@ def test_two_people_who_disagree_are_counted_and_not_flagged(project):
 def test_rows_that_name_nobody_may_be_by_anyone_and_contradict_nobody(project):
     report = bring(project, ROW, {**ROW, "ranks": [3, 1, 2]})
     assert (report.contradicted, Labeler.objects.get().pseudonym) == (0, "unknown")
+
+
+def test_those_who_are_not_named_are_counted_each_unless_the_moment_is_the_same(project):
+    bring(project, ROW)
+    assert bring(project, ROW, {**ROW, "prompt": "How?"}).rankings == 2
+    moment = {**ROW, "created_at": "2026-01-02T03:04:05+00:00"}
+    bring(project, moment)
+    assert bring(project, moment, {**ROW, "prompt": "Who?"}).there_already == 1
+
+
+def test_a_file_for_testing_brings_nothing_for_training(project):
+    with pytest.raises(imports.ImportRefused, match="Line 1: split is 'train' in the row, but the import is for 'id_t"):
+        bring(project, {**ROW, "split": "train"}, split="id_test")
+
+
+def test_a_withdrawn_ranking_can_come_again(project):
+    ranking = make_ranking(make_task(project))
+    rows = list(ranking_rows(Ranking.objects.all()))
+    Withdrawal.objects.create(ranking=ranking)
+    assert bring(project, *rows).rankings == 1
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00"])
+def test_a_moment_that_another_zone_cannot_tell_is_refused(project, moment):
+    with pytest.raises(imports.ImportRefused, match="Line 1: created_at"):
+        bring(project, {**ROW, "created_at": moment})
 
 
 def test_an_address_is_never_stored_and_the_same_one_is_the_same_rater(project):

@@ -226,6 +226,11 @@ def test_an_instruction_cannot_be_multiplied_into_more_than_the_memory_holds(pro
         bring(project, lines(row))
 
 
+def test_a_list_that_is_nested_without_end_is_refused_at_once(project):
+    with pytest.raises(imports.ImportRefused, match="Row 1: the row is nested too deeply"):
+        bring(project, b"[" * 200_000 + b"]" * 200_000, "a.json")
+
+
 def test_a_file_with_too_many_rows_is_refused(project, monkeypatch):
     monkeypatch.setattr(row_files, "MOST_ROWS", 2)
     with pytest.raises(imports.ImportRefused, match="more than 2 rows"):

@@ -33,6 +33,7 @@ class Chip(NamedTuple):
 
 
 class Filters(Labelled, forms.Form, Generic[Row]):
+    model: type[Row]
     first: ClassVar[tuple[str, ...]]
     """The fields that always stand there; the others open on request."""
     unblinding: ClassVar[tuple[str, ...]] = ()
@@ -52,7 +53,7 @@ class Filters(Labelled, forms.Form, Generic[Row]):
 
     def within(self) -> QuerySet[Row]:
         """The rows that an index walks by key, to be narrowed."""
-        raise NotImplementedError
+        return self.model._default_manager.filter(project=self.project)
 
     def narrowed(self, rows: QuerySet[Row]) -> QuerySet[Row]:
         """Nothing where a filter cannot be meant: all would look as if it matched."""
@@ -149,6 +150,7 @@ def _midnight(day: date) -> datetime:
 
 
 class PromptFilters(Filters[Prompt]):
+    model = Prompt
     first = ("q", "split", "has")
     q = _search("Words of a prompt, or its id")
     split = _split()
@@ -167,9 +169,6 @@ class PromptFilters(Filters[Prompt]):
 
     def offer(self) -> None:
         self.offer_rows("file", self.project.imports.all(), "filename")
-
-    def within(self) -> QuerySet[Prompt]:
-        return Prompt.objects.filter(project=self.project)
 
     def by_q(self, rows: QuerySet[Prompt], text: str) -> QuerySet[Prompt]:
         return rows.filter(Q(words=searching.query(text)) | Q(external_id=text, project=self.project))
@@ -194,6 +193,7 @@ class PromptFilters(Filters[Prompt]):
 
 
 class AnswerFilters(Filters[Answer]):
+    model = Answer
     first = ("q", "source", "split")
     unblinding = ("source", "finish", "batch")
     q = _search("Words of an answer")
@@ -213,8 +213,8 @@ class AnswerFilters(Filters[Answer]):
         if not batches and "source" in self.chosen:
             batches = self.batches_of(self.chosen["source"])
         if len(batches) == 1:
-            return Answer.objects.filter(batch=batches[0], project=self.project)
-        return Answer.objects.filter(project=self.project)
+            return super().within().filter(batch=batches[0])
+        return super().within()
 
     def by_q(self, rows: QuerySet[Answer], text: str) -> QuerySet[Answer]:
         return rows.filter(words=searching.query(text))
@@ -236,6 +236,7 @@ class AnswerFilters(Filters[Answer]):
 
 
 class RankingFilters(Filters[Ranking]):
+    model = Ranking
     first = ("labeler", "state", "split")
     labeler = _labeler()
     state = _choice("State", "Any", [("standing", "Standing"), ("withdrawn", "Withdrawn"), ("surplus", "Surplus")])
@@ -262,8 +263,8 @@ class RankingFilters(Filters[Ranking]):
 
     def within(self) -> QuerySet[Ranking]:
         if "labeler" in self.chosen:
-            return Ranking.objects.filter(labeler=self.chosen["labeler"])
-        return Ranking.objects.filter(project=self.project)
+            return Ranking.objects.filter(labeler=self.chosen["labeler"])  # the index of the labeler: all are of here
+        return super().within()
 
     def by_labeler(self, rows: QuerySet[Ranking], _: Labeler) -> QuerySet[Ranking]:
         return rows  # within() has it
@@ -301,6 +302,7 @@ class RankingFilters(Filters[Ranking]):
 
 
 class ComparisonFilters(Filters[Comparison]):
+    model = Comparison
     first = ("labeler", "outcome", "longer")
     unblinding = ("chosen_source", "rejected_source")
     labeler = _labeler()
@@ -314,9 +316,6 @@ class ComparisonFilters(Filters[Comparison]):
     def offer(self) -> None:
         if "chosen_source" in self.fields:
             self.offer_sources(*self.unblinding)
-
-    def within(self) -> QuerySet[Comparison]:
-        return Comparison.objects.filter(project=self.project)
 
     def by_labeler(self, rows: QuerySet[Comparison], labeler: Labeler) -> QuerySet[Comparison]:
         return rows.filter(ranking__labeler=labeler)

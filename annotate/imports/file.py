@@ -1,6 +1,7 @@
 """One file on its way into a project: its rows in chunks, what is refused of it, and how far it is."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ class Upload:
     """Is told how many rows are done."""
 
 
-class FileImport:
+class FileImport(ABC):
     """Whole, in one transaction; or chunk by chunk, and then a file that was broken off goes on after what is done.
 
     One import of a project stores at a time, so that the second sees what the first stored."""
@@ -99,14 +100,15 @@ class FileImport:
         self._batches: dict[tuple[str, str], AnswerBatch] = {}
         self._refused: dict[int, RefusedRow] = {}
 
+    @abstractmethod
     def read(self, value: Any) -> Iterable[Meaning]:
         """What a row of the file says. Raises InvalidRow."""
-        raise NotImplementedError
 
+    @abstractmethod
     def store(self, chunk: Sequence[Numbered]) -> None:
-        raise NotImplementedError
+        """All that the rows of the chunk say, within the transaction that is open."""
 
-    def complete(self) -> None:
+    def complete(self) -> None:  # noqa: B027  most files have nothing left to do
         """What can be done only when all rows are there."""
 
     def run(self) -> ImportReport:

@@ -32,6 +32,7 @@ def restore(file: Path, *, confirm: Confirm, tell: Tell = lambda text: None) -> 
         _check_version(archive)
         with _for_ourselves():
             _check_database()
+            _check_weights(archive, home)
             if _is_used(home) and not confirm(f"{home} and its database hold data, which would be replaced."):
                 raise BackupRefused(f"Nothing was restored: {home} or its database hold data. See --force and --home.")
             with _scratch(home) as scratch:
@@ -83,6 +84,16 @@ def _check_database() -> None:
             )
     except DatabaseError as problem:
         raise BackupRefused(f"The database cannot be asked: {str(problem).strip().splitlines()[0]}") from None
+
+
+def _check_weights(archive: Archive, home: Path) -> None:
+    """Weights may be the one copy that there is, and an archive without them brings none back."""
+    weights = list(home.glob("jobs/*/output/model"))
+    if weights and not archive.manifest["with_models"]:
+        raise BackupRefused(
+            f"The backup was made without models, and {home} holds {len(weights)}, which would be lost. "
+            "Restore it into a home of its own (--home), or move the jobs folder out of the way first."
+        )
 
 
 def _is_used(home: Path) -> bool:
@@ -165,12 +176,14 @@ class Swap:
         sync(self.home)
 
     def undo(self) -> None:
-        for source, target in reversed(self.moves):
-            os.rename(target, source)
-        self.moves.clear()
+        while self.moves:
+            source, target = self.moves[-1]
+            if target.exists() and not source.exists():  # noted before it was done: it may not have been
+                os.rename(target, source)
+            self.moves.pop()
 
     def _move(self, source: Path, target: Path) -> None:
         if source.exists():
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.rename(source, target)
             self.moves.append((source, target))
+            os.rename(source, target)

@@ -54,6 +54,7 @@ class Update(NamedTuple):
 
     @property
     def told(self) -> dict[str, float]:
+        """As a line of metrics: the loss in nats a ranking, the accuracy as a share of the pairs with a winner."""
         accuracy = {} if self.accuracy is None else {"train_accuracy": self.accuracy}
         return {"loss": self.loss, **accuracy}
 

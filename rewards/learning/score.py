@@ -137,6 +137,7 @@ def report(run: Run, scorer: Scorer, total: int, *, before: int = 0) -> None:
     started = told = time.monotonic()
 
     def tell() -> None:
+        """Called after each answer; speaks at the end, and else when the last word is REPORT_EVERY seconds old."""
         nonlocal told
         now = time.monotonic()
         if before + scorer.scored == total or now - told >= REPORT_EVERY:

@@ -3,7 +3,6 @@
 import io
 import json
 import zipfile
-from importlib.util import find_spec
 from itertools import count, islice
 
 import pyarrow.parquet as pq
@@ -19,10 +18,6 @@ from annotate.models import Answer
 from tests.factories import make_answers, make_batch, make_project, make_prompt, make_ranking, make_task
 
 TEXTS = ("=1+1 \u202e 你好 🙂\r\n", "bad\t\"'")
-only_with = {
-    name: pytest.mark.skipif(find_spec(name) is None, reason=f"{name} is not installed: see requirements-dev.txt")
-    for name in ("datasets", "trl", "pandas")
-}
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +89,6 @@ def test_parquet_comes_back_equal(tmp_path, snapshot, format):
     assert table.column_names == list(WRITERS[format].columns)
 
 
-@only_with["pandas"]
 def test_pandas_reads_json_lines_and_parquet_alike(tmp_path, snapshot, format):
     import pandas
 
@@ -108,7 +102,6 @@ def test_pandas_reads_json_lines_and_parquet_alike(tmp_path, snapshot, format):
             assert list(lines[column]) == list(table[column])
 
 
-@only_with["datasets"]
 def test_datasets_opens_the_folder_with_its_splits(tmp_path, snapshot, format):
     import datasets
 
@@ -118,7 +111,6 @@ def test_datasets_opens_the_folder_with_its_splits(tmp_path, snapshot, format):
     }
 
 
-@only_with["datasets"]
 def test_datasets_opens_a_file_of_json_lines(tmp_path, snapshot, format):
     import datasets
 
@@ -127,7 +119,6 @@ def test_datasets_opens_a_file_of_json_lines(tmp_path, snapshot, format):
     assert len(rows) == len(expected(snapshot, format))
 
 
-@only_with["trl"]
 @pytest.mark.parametrize("format", ["preference", "preference_implicit", "unpaired", "prompt_completion"])
 def test_trl_takes_the_rows_of_the_folder_as_conversations(tmp_path, snapshot, format):
     import datasets

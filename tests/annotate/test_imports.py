@@ -1,8 +1,6 @@
 import gzip
 import io
 import json
-import os
-from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -372,10 +370,7 @@ def test_the_same_file_of_answers_is_not_taken_twice(project):
 
 # Real files
 
-DATA = os.environ.get("PLACKETT_TEST_DATA")
 
-
-@pytest.mark.skipif(not DATA, reason="PLACKETT_TEST_DATA names no folder with the real data")
 @pytest.mark.parametrize(
     ("name", "split", "prompts", "demonstrations"),
     [
@@ -385,9 +380,9 @@ DATA = os.environ.get("PLACKETT_TEST_DATA")
         ("self_instruct_seed_tasks.dev.jsonl", "train", 119, 119),
     ],
 )
-def test_every_real_file_comes_in_whole_and_twice_is_once(project, name, split, prompts, demonstrations):
+def test_every_real_file_comes_in_whole_and_twice_is_once(project, real_data, name, split, prompts, demonstrations):
     for expected in (prompts, 0):
-        with (Path(DATA) / name).open("rb") as stream:
+        with (real_data / name).open("rb") as stream:
             report = imports.import_prompts(project=project, stream=stream, filename=name, split=split)
         assert report.created == expected
     assert project.prompts.filter(split=split).count() == prompts

@@ -6,8 +6,6 @@ from django.utils.crypto import salted_hmac
 
 from annotate.models import Labeler, Project
 
-UNKNOWN = "unknown"
-"""Stands for all those whom a file does not name: they may be one person or many."""
 LONGEST_PSEUDONYM = 100
 DIGITS = 12
 """Of the hash: among ten thousand raters two share 48 bits in one project of five million."""
@@ -33,7 +31,7 @@ class Raters:
     def _pseudonym(self, name: str, *, by_pseudonym: bool) -> str:
         """A name may be a person's own, or an address: it is kept as a hash that only this installation can repeat."""
         if not name:
-            return UNKNOWN
+            return Labeler.UNKNOWN
         if by_pseudonym and "@" not in name and len(name) <= LONGEST_PSEUDONYM:
             return name
         keyed = salted_hmac("annotate.imports.raters", f"{self._project.pk} {name}", algorithm="sha256")

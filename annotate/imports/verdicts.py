@@ -19,7 +19,6 @@ from annotate.copying import copy_in
 from annotate.formats.rows import RankedRow, digest
 from annotate.imports.file import FileImport
 from annotate.imports.prompts import add_answers
-from annotate.imports.raters import UNKNOWN
 from annotate.models import Answer, Comparison, Labeler, Prompt, Ranking, RankingTask, TaskAnswer
 
 EQUAL_TEXTS = "equal_texts"
@@ -172,7 +171,7 @@ class _Rankings:
         ranks = [by_answer[answer] for answer in task.answers]
         same = [each for each in task.rankings if each.labeler == verdict.labeler.pk and each.ranks == ranks]
         origin, said_at = self._importing.record.pk, verdict.row.created_at
-        is_known = verdict.labeler.pseudonym != UNKNOWN
+        is_known = verdict.labeler.pseudonym != Labeler.UNKNOWN
         # Nobody knows whether two who are not named are one: only the moment tells that it was the same ranking.
         moments = {said_at} if said_at or not is_known else {each.created_at for each in same}
         if any(each.origin != origin and each.created_at in moments and not each.withdrawn for each in same):

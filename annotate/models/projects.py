@@ -119,6 +119,9 @@ class Labeler(models.Model):
 
     Exports name the pseudonym only. Emptying `user` forgets for good who it was."""
 
+    UNKNOWN: ClassVar[str] = "unknown"
+    """The pseudonym of all whom an imported file does not name: they may be one person or many."""
+
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="labelers")
     user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="labelers")
     pseudonym = models.CharField(max_length=100, default=new_pseudonym)

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Func, IntegerField, OuterRef, TextField, Window
 from django.db.models.functions import MD5, Cast, Length
 
-from annotate.models import Project, Ranking, TaskAnswer
+from annotate.models import Labeler, Project, Ranking, TaskAnswer
 from annotate.overview import ENOUGH_COMPARISONS
 from annotate.snapshots.files import SnapshotRefused
 from annotate.snapshots.selection import Rows, Selection
@@ -141,7 +141,9 @@ def warnings(facts: Facts) -> list[str]:
     if told < ENOUGH_COMPARISONS:
         found.append(f"Only {told:,} comparisons have a winner. From {ENOUGH_COMPARISONS} on a model learns something.")
     given, rankings = facts.labelers.most_common(1), facts.labelers.total()
-    if len(facts.labelers) == 1:
+    if set(facts.labelers) == {Labeler.UNKNOWN}:
+        found.append("No file names who ranked, so whether they agree cannot be measured.")
+    elif len(facts.labelers) == 1:
         found.append("Only one labeler: what is learned is that person's taste, and agreement cannot be measured.")
     elif given and given[0][1] * 2 >= rankings:
         found.append(f"One labeler, {given[0][0]}, gave {given[0][1] / rankings:.0%} of the rankings.")

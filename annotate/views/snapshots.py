@@ -62,7 +62,7 @@ def snapshot(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
     found = _snapshot(request, pk)
     card = found.card
     labelers = [(one["labeler"], one["rankings"]) for one in card.get("labelers", [])]
-    bins = [(f"{one['from']}–{one['to']}", one["chosen"], one["rejected"]) for one in card.get("lengths", [])]
+    bins = [(_told_in_short(one["from"], one["to"]), one["chosen"], one["rejected"]) for one in card.get("lengths", [])]
     context = {
         "project": request.project,
         "snapshot": found,
@@ -183,6 +183,11 @@ def _download(request: ProjectRequest, source: Snapshot | Project, format: str, 
 
 def _snapshot(request: ProjectRequest, pk: int) -> Snapshot:
     return get_object_or_404(request.project.snapshots.select_related("created_by", "project"), pk=pk)
+
+
+def _told_in_short(least: int, most: int) -> str:
+    """Of a bin by powers of two, so that the labels of a dozen stand side by side: 512–1023, then 1–2k."""
+    return f"{least}–{most}" if most < 1024 else f"{least // 1024}–{(most + 1) // 1024}k"
 
 
 def _asked_for(request: ProjectRequest, name: str) -> Snapshot | None:

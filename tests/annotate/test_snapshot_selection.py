@@ -164,6 +164,11 @@ def test_few_rankings_of_one_labeler_are_warned_of(project):
     assert "Only 3 comparisons have a winner" in said(project) and "Only one labeler" in said(project)
 
 
+def test_of_people_whom_no_file_names_no_taste_is_told(project):
+    ranked(project, labeler=make_labeler(project, pseudonym="unknown"))
+    assert "No file names who ranked" in said(project) and "that person's taste" not in said(project)
+
+
 def test_a_labeler_who_gave_half_is_named(project):
     mia = make_labeler(project, pseudonym="mia")
     for _ in range(2):

@@ -139,7 +139,7 @@ def test_an_empty_list_offers_the_import_to_whoever_may(client, enter):
 def test_htmx_gets_the_list_alone(client, enter):
     enter("reviewer")
     response = client.get(reverse("prompts", args=["help"]), headers={"HX-Request": "true"})
-    assert b"<html" not in response.content and b'id="browse"' in response.content
+    assert b"<html" not in response.content and b'id="found"' in response.content
 
 
 def test_a_prompt_shows_its_turns_and_answers_inert(client, project, enter):

@@ -29,6 +29,22 @@ def test_a_search_is_begun_by_a_key_and_narrows_the_list_as_one_types(lists):
     expect(lists.get_by_role("searchbox", name="Search")).to_be_focused()
 
 
+@pytest.mark.parametrize("delay", [310, 350])
+def test_what_is_typed_while_an_answer_arrives_stays(lists, delay):
+    lists.keyboard.press("/")
+    lists.keyboard.type("dough rise", delay=delay)
+    expect(lists.get_by_role("link", name="Which flour is best?")).to_have_count(0)
+    expect(lists.get_by_role("searchbox", name="Search")).to_have_value("dough rise")
+    expect(lists.get_by_role("link", name="How long does dough rise?")).to_be_visible()
+
+
+def test_a_filter_that_cannot_be_meant_is_said_where_the_list_was(lists):
+    lists.goto("/projects/bread/rankings/")
+    lists.get_by_label("Labeler").fill("nobody")
+    lists.get_by_label("Labeler").press("Enter")
+    expect(lists.get_by_role("alert")).to_contain_text("Nobody in this project has this pseudonym.")
+
+
 def test_a_filter_stands_in_the_address_and_is_taken_off_by_its_chip(lists):
     lists.get_by_label("Split").select_option("id_test")
     expect(lists.get_by_role("link", name="How long does dough rise?")).to_have_count(0)

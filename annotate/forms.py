@@ -217,7 +217,7 @@ class RankingsImportForm(ImportForm):
         label="Names of fields",
         max_length=300,
         required=False,
-        help_text="Only where Label Studio or Argilla call them otherwise: prompt=instruction, answers=options.",
+        help_text="Only where Label Studio or Argilla call them otherwise: prompt=instruction, answers=left/right.",
     )
     field_order = ("file", "format", "split", "source", "fields_named")
 

@@ -2,7 +2,7 @@
 
 Keys are promises: add, never rename. docs/formats.md has the tables."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from annotate.formats import (
@@ -28,6 +28,12 @@ class Reader(NamedTuple):
     example: str
     options: tuple[str, ...] = ()
     """Names that the reader takes, where a tool leaves its fields' names to its users."""
+    lists: tuple[str, ...] = ()
+    """Those of them that stand for several names, which people write as left/right."""
+
+    def named(self, fields: Mapping[str, str]) -> dict[str, str | tuple[str, ...]]:
+        """What people wrote, as the reader takes it."""
+        return {name: tuple(text.split("/")) if name in self.lists else text for name, text in fields.items()}
 
 
 READERS = {
@@ -38,6 +44,7 @@ READERS = {
         label_studio.looks_like,
         label_studio.EXAMPLE,
         ("prompt", "answers", "buckets"),
+        ("answers", "buckets"),
     ),
     "open_assistant": Reader(
         "Open-Assistant: message trees", open_assistant.read, open_assistant.looks_like, open_assistant.EXAMPLE

@@ -117,8 +117,8 @@ class FileImport(ABC):
         try:
             with nullcontext() if keep_good else self._storing():
                 self.record = self._record()
-                self.report.origin = self.record.pk
-                with self._alone() if keep_good else nullcontext():
+                with self._alone():
+                    self._take_up()
                     self._store_all()
                     with self._storing() if keep_good else nullcontext():
                         self._finish()
@@ -192,16 +192,18 @@ class FileImport(ABC):
             if self.record.finished_at is None:
                 RefusedRow.objects.bulk_create(self._refused.values())
                 Import.objects.filter(pk=self.record.pk).update(
-                    rows_done=count, rows_refused=self.report.refused, counts=self.report.counts
+                    format=self.record.format,
+                    rows_done=count,
+                    rows_refused=self.report.refused,
+                    counts=self.report.counts,
                 )
         self._refused = {}
         self.upload.tell(count)
 
     def _record(self) -> Import:
-        """The file's row: it says what came of it when it was here before."""
         sha256 = content_sha256(self.upload.stream, most_bytes=self.upload.most_bytes)
         self.upload.stream.seek(0)
-        record, is_new = Import.objects.get_or_create(
+        record, _ = Import.objects.get_or_create(
             project=self.project,
             content=self.content,
             sha256=sha256,
@@ -211,12 +213,17 @@ class FileImport(ABC):
                 "created_by": self.upload.user,
             },
         )
-        if record.finished_at is not None:
-            self._refuse_known(record)
-            record.rows_done = 0
-        elif not is_new:
-            self.report = ImportReport.of(record.counts)
         return record
+
+    def _take_up(self) -> None:
+        """What came of the file when it was here before: asked when nobody else can be storing it."""
+        self.record.refresh_from_db()
+        if self.record.finished_at is not None:
+            self._refuse_known(self.record)
+            self.record.rows_done = 0
+        else:
+            self.report = ImportReport.of(self.record.counts)
+        self.report.origin = self.record.pk
 
     def _refuse_known(self, record: Import) -> None:
         at = f"{record.finished_at:%Y-%m-%d %H:%M} UTC"
@@ -232,17 +239,19 @@ class FileImport(ABC):
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Two that import the same file at once, chunk by chunk, would both go on from the same row."""
+        """Two that import the same file at once would both go on from the same row."""
         lock = ("annotate_import", self.record.pk)
+        within = "" if self.upload.keep_good else "xact_"  # which a transaction gives back itself, also one that failed
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s), %s)", lock)
+            cursor.execute(f"SELECT pg_try_advisory_{within}lock(hashtext(%s), %s)", lock)
             if not cursor.fetchone()[0]:
                 raise ImportRefused(f"{self.upload.filename} is being imported now. Wait until that has ended.")
         try:
             yield
         finally:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtext(%s), %s)", lock)
+            if self.upload.keep_good:
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_advisory_unlock(hashtext(%s), %s)", lock)
 
     def _finish(self) -> None:
         self.complete()

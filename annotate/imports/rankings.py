@@ -44,7 +44,8 @@ class _RankingsFile(FileImport):
         self._raters = Raters(upload.project)
 
     def read(self, value: Any) -> Iterator[Meaning]:
-        for row in self._reader(value).read(value, **self._fields):
+        reader = self._reader(value)
+        for row in reader.read(value, **reader.named(self._fields)):
             refuse_other_split(row.prompt if isinstance(row, RankedRow) else row, self._split)
             if isinstance(row, RankedRow):
                 _refuse_long_names(row)
@@ -56,8 +57,9 @@ class _RankingsFile(FileImport):
         stored = store_prompts(self, chunk, split=self._split)
         self.report.created += stored.made
         store_demonstrations(self, stored)
+        there = self._raters.made
         store_verdicts(self, list(self._verdicts(stored)))
-        self.report.labelers = self._raters.made
+        self.report.labelers += self._raters.made - there
 
     def _reader(self, value: Any) -> formats.Reader:
         """As the first row that can be read tells, for all of them."""

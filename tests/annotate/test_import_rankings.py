@@ -3,8 +3,10 @@
 import gzip
 import io
 import json
+import threading
 
 import pytest
+from django.db import connection
 
 from annotate import imports
 from annotate.imports import file
@@ -192,6 +194,16 @@ def test_a_mistake_names_its_line_and_stores_nothing(project, row, said):
     assert not Ranking.objects.exists() and not Answer.objects.exists() and not Import.objects.exists()
 
 
+def test_several_fields_are_named_with_a_stroke_between_them(project):
+    task = {
+        "data": {"question": "Why?", "one": "Because.", "two": "No idea."},
+        "annotations": [{"result": [{"type": "pairwise", "value": {"selected": "right"}}]}],
+    }
+    fields = {"prompt": "question", "answers": "one/two"}
+    bring(project, task, format="label_studio", fields=fields)
+    assert by_text(Ranking.objects.get()) == {"Because.": 2, "No idea.": 1}
+
+
 def test_a_file_of_no_known_format_says_which_are_known(project):
     with pytest.raises(imports.ImportRefused, match="Line 1: .* none of the formats .*hh_rlhf"):
         bring(project, {"question": "x"})
@@ -225,9 +237,39 @@ def test_an_import_that_broke_off_goes_on_after_what_is_done(project, monkeypatc
         bring(project, content, keep_good=True)
     assert (Ranking.objects.count(), Import.objects.get().rows_done) == (4, 4)
     monkeypatch.setattr(imports.rankings, "store_verdicts", store)
+    assert Import.objects.get().format == "ranking"
     report = bring(project, content, keep_good=True)
-    assert (Ranking.objects.count(), report.rankings, report.created) == (7, 7, 7)
+    assert (Ranking.objects.count(), report.rankings, report.created, report.labelers) == (7, 7, 7, 1)
     assert Import.objects.get().finished_at
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("keep_good", [True, False])
+def test_a_file_that_is_being_imported_is_not_begun_a_second_time(project, monkeypatch, keep_good):
+    monkeypatch.setattr(file, "CHUNK", 2)
+    content = lines(*({**ROW, "prompt": f"{n}?"} for n in range(5)))
+    store, refusals, others = imports.rankings.store_verdicts, [], []
+
+    def meanwhile():
+        try:
+            bring(project, content, keep_good=keep_good)
+        except imports.ImportRefused as problem:
+            refusals.append(str(problem))
+        finally:
+            connection.close()
+
+    def storing(importing, verdicts):
+        store(importing, verdicts)
+        if not others:
+            others.append(threading.Thread(target=meanwhile))
+            others[0].start()
+            others[0].join(2)  # all or nothing waits for this chunk
+
+    monkeypatch.setattr(imports.rankings, "store_verdicts", storing)
+    bring(project, content, keep_good=True)
+    others[0].join(20)
+    assert Ranking.objects.count() == 5
+    assert len(refusals) == 1 and "being imported now" in refusals[0] or "imported already" in refusals[0]
 
 
 @pytest.mark.parametrize(

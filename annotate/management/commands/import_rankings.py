@@ -23,7 +23,12 @@ class Command(BaseCommand):
         parser.add_argument("--split", choices=Prompt.Split.values, help="of prompts that name none; train if left out")
         parser.add_argument("--source", default="import", metavar="NAME", help="who answered, where the file is silent")
         parser.add_argument(
-            "--field", action="append", type=_named, default=[], metavar="NAME=NAME", help="prompt=instruction, say"
+            "--field",
+            action="append",
+            type=_named,
+            default=[],
+            metavar="NAME=NAME",
+            help="as answers=left/right",
         )
 
     def handle(self, *args: Any, file: Path, project: str, field: list[tuple[str, str]], **options: Any) -> None:

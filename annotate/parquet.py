@@ -35,6 +35,9 @@ def pieces(rows: Iterable[Row], columns: Mapping[str, str]) -> Iterator[bytes]:
     with pq.ParquetWriter(pa.PythonFile(made, mode="w"), schema, compression="zstd") as writer:
         for group in _groups(iter(rows), columns, schema):
             writer.write_table(group, row_group_size=len(group))
+            del group
+            # Else a long file keeps some tens of MiB more than a short one.
+            pa.default_memory_pool().release_unused()
             yield made.taken()
     yield made.taken()
 

@@ -7,6 +7,7 @@ person judged the whole text, and cut anywhere else the pair would compare answe
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from os.path import commonprefix
 
 from annotate.formats import fields, pairs
@@ -33,15 +34,12 @@ def read(row: object) -> Iterator[RankedRow]:
     rest = fields.opened(row, EXAMPLE)
     chosen, rejected = (_begun(fields.text(rest, side)) for side in ("chosen", "rejected"))
     shared = commonprefix([chosen, rejected])
-    for mark in reversed(list(_MARK.finditer(shared))):
-        messages = turns(shared[: mark.start()])
-        if mark[1] == "Assistant" and messages and messages[-1]["role"] == "user":
-            break
-    else:
+    cut = _question(shared)
+    if cut is None:
         raise InvalidRow(
             'chosen and rejected share no "\\n\\nHuman: ...\\n\\nAssistant:": nothing says what both answer'
         )
-    start = mark.start() + len(ASSISTANT)
+    messages, start = turns(shared[:cut]), cut + len(ASSISTANT)
     answers = chosen[start:].removeprefix(" "), rejected[start:].removeprefix(" ")
     if any(_MARK.search(answer) for answer in answers):
         rest["answers_hold_turns"] = True
@@ -53,6 +51,13 @@ def rows(rankings: Iterable[Row]) -> Iterator[Row]:
     for row, chosen, rejected, *_ in pairs.verdicts(rankings):
         prompt = transcript(row["prompt"])
         yield {"chosen": f"{prompt} {chosen}", "rejected": f"{prompt} {rejected}"}
+
+
+def _question(dialogue: str) -> int | None:
+    """Where its last question ends: a Human's turn that an Assistant mark follows."""
+    marks = list(_MARK.finditer(dialogue))
+    ends = (mark.start() for said, mark in pairwise(marks) if (said[1], mark[1]) == ("Human", "Assistant"))
+    return max(ends, default=None)
 
 
 def turns(dialogue: str) -> fields.Messages:

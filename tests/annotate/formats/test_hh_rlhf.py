@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 
@@ -56,6 +58,15 @@ def test_a_text_that_is_no_dialogue_is_refused(dialogue):
 def test_dialogues_about_different_questions_are_refused():
     with pytest.raises(InvalidRow, match="share no"):
         read("\n\nHuman: Hi\n\nAssistant: a", "\n\nHuman: Ho\n\nAssistant: a")
+
+
+def test_a_text_full_of_marks_is_read_in_time_that_grows_with_its_length():
+    """Each text is parsed once: parsed anew up to each of its marks, this would take minutes."""
+    marks = "\n\nHuman: Hi" + "\n\nAssistant:" * 20_000
+    started = time.process_time()
+    ranked = read(f"{marks} a", f"{marks} b")
+    assert time.process_time() - started < 2
+    assert ranked.prompt.messages == messages("Hi") and ranked.answers[0].endswith("Assistant: a")
 
 
 @given(ranking_rows(most=2))

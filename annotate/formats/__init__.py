@@ -108,6 +108,7 @@ WRITERS = {
             "guidelines_version": "integer",
             "n_rankings": "integer",
             "agreement": "number",
+            "votes": "json",
             "pairs": "json",
             "metadata": "json",
         },

@@ -1,8 +1,9 @@
 """Ranking rows to verdicts on pairs of answers, from which most formats are written. Pure, and made to be fast."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain, combinations, groupby
-from operator import itemgetter
+from operator import add, itemgetter
 
 from annotate.formats.rows import Row
 
@@ -12,7 +13,8 @@ of them anything else is felt."""
 EVEN = 1e-9
 """Of a person: shares of people do not add up to a clean nought, and what is left is nobody's verdict."""
 Tallies = dict[tuple[str, str], "list[float]"]
-"""Of two texts, the smaller first: wins, losses, rankings."""
+"""Of two texts, the smaller first: wins, losses, rankings, and of these how many prefer the one and the other. Wins and
+losses are those of verdicts: where a vote was held, the majority's is all of them."""
 
 
 def verdicts(rows: Iterable[Row]) -> Iterator[Verdict]:
@@ -43,33 +45,49 @@ def _verdicts(rows: Iterable[Row]) -> Iterator[Verdict]:
     for row in rows:
         for pair in _count(row, tallies):
             said_by.setdefault(pair, row)
-    for pair, (wins, losses, n_rankings) in tallies.items():
+    for pair, (wins, losses, n_rankings, for_one, for_other) in tallies.items():
         if abs(wins - losses) > EVEN:
-            row = said_by[pair]
-            chosen, rejected = pair if wins > losses else pair[::-1]
-            agreement = max(wins, losses) / n_rankings
-            if agreement == 1 and "pairs" not in row:
-                # A consensus is one verdict; how many were of its opinion it says itself.
-                agreement = row.get("agreement") or 1.0
-            yield row, chosen, rejected, abs(wins - losses) / n_rankings, int(n_rankings), agreement
+            chosen, rejected, agreed = (*pair, for_one) if wins > losses else (*pair[::-1], for_other)
+            margin = abs(wins - losses) / n_rankings
+            yield said_by[pair], chosen, rejected, margin, round(n_rankings), agreed / n_rankings
 
 
 def _count(row: Row, tallies: Tallies) -> Iterator[tuple[str, str]]:
     """Add a row to the tallies. One that several rankings made counts as so many. Yields the pairs it spoke of."""
     texts, people = row["answers"], row.get("n_rankings") or 1
+    times, votes, sure = _times(row), _votes(row), _sureness(row)
     for first, second, share in comparisons(row):
         one, other = texts[first], texts[second]
         if one == other:
             continue
+        wins, losses = (0, 0) if share is None else (people * share, people * (1 - share))
+        for_one, for_other = votes[first, second] if votes else (wins * sure, losses * sure)
+        said = [wins, losses, people, for_one, for_other]
         if one > other:
-            one, other = other, one
-            share = None if share is None else 1 - share
-        tally = tallies.setdefault((one, other), [0, 0, 0])
-        tally[2] += people
-        if share is not None:
-            tally[0] += people * share
-            tally[1] += people * (1 - share)
+            one, other, said = other, one, [losses, wins, people, for_other, for_one]
+        if times:
+            said = [number / times[one, other] for number in said]
+        tally = tallies.get((one, other))
+        tallies[one, other] = said if tally is None else list(map(add, tally, said))
         yield one, other
+
+
+def _times(row: Row) -> Counter[tuple[str, str]]:
+    """How often the row compares the same two texts, where some of its texts are equal: all together count once."""
+    texts = row["answers"]
+    if len(set(texts)) == len(texts):
+        return Counter()
+    both = ((texts[first], texts[second]) for first, second, _ in comparisons(row))
+    return Counter((min(pair), max(pair)) for pair in both)
+
+
+def _votes(row: Row) -> dict[tuple[int, int], tuple[int, int]]:
+    return {(first, second): (for_first, for_second) for first, second, for_first, for_second in row.get("votes", ())}
+
+
+def _sureness(row: Row) -> float:
+    """Of a verdict without votes, as older snapshots hold them: the mean share that agreed, where it says one."""
+    return 1.0 if "pairs" in row else row.get("agreement") or 1.0
 
 
 def comparisons(row: Row) -> Iterator[tuple[int, int, float | None]]:

@@ -13,7 +13,7 @@ EXAMPLE = (
     ' "labeler": "labeler-5f2c90aa", "sources": ["sft", "sft", "people"]}'
 )
 
-BESIDE = ("guidelines_version", "labelers", "n_rankings", "agreement", "pairs")
+BESIDE = ("guidelines_version", "labelers", "n_rankings", "agreement", "votes", "pairs")
 """Keys of a snapshot's rows that no ranking has of itself. A reader keeps them as metadata."""
 
 

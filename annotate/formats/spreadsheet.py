@@ -15,7 +15,7 @@ from annotate.formats.rows import Row
 
 MESSAGES = {"prompt", "chosen", "rejected", "completion", "messages"}
 """Columns that hold a text, or messages as JSON."""
-JSON = {"answers", "ranks", "sources", "labelers", "pairs", "metadata"}
+JSON = {"answers", "ranks", "sources", "labelers", "votes", "pairs", "metadata"}
 NUMBERS = {"strength", "margin", "n_rankings", "agreement", "guidelines_version"}
 BOOLEANS = {"true": True, "false": False}
 _ESCAPED = re.compile(r"'*(?:[=+\-@\t\r]|\[\s*[{\]]|\Z)")

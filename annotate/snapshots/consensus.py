@@ -1,6 +1,7 @@
 """Several rankings of the same answers, made one. Pure: ranks in, ranks and pairs out; sources in docs/snapshots.md.
 
-A pair is (i, j, p), i < j by place: p is the probability that answer i beats answer j, 0.5 for a tie."""
+A pair is (i, j, p), i < j by place: p is the probability that answer i beats answer j, 0.5 for a tie. Votes on it are
+(i, j, n, m): n people prefer answer i, m answer j, and the others tie the two."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -16,6 +17,7 @@ Floats = NDArray[np.float64]
 Ranks = Sequence[int]
 Pair = tuple[int, int, float]
 Pairs = tuple[Pair, ...]
+Votes = tuple[tuple[int, int, int, int], ...]
 
 PENALTY = 0.01
 """Times the squared strengths: it keeps a clean sweep finite, and changes no order of note."""
@@ -32,6 +34,8 @@ class Agreed(NamedTuple):
     """The comparisons that count. None where the ranks say it all."""
     agreement: float
     """The mean share of the verdict that most people gave, over the pairs."""
+    votes: Votes
+    """Of every pair."""
 
 
 def as_ranked(ranks: Ranks, ties: str) -> Pairs | None:
@@ -52,19 +56,19 @@ def agree(rankings: Iterable[Ranks], *, several: str, ties: str) -> Agreed:
 def _agree(rankings: tuple[tuple[int, ...], ...], several: str, ties: str) -> Agreed:
     """Of few answers people say few different things."""
     wins, tied = _tally(rankings)
-    agreement = _agreement(wins, tied)
+    agreement, votes = _agreement(wins, tied), _votes(wins)
     if several == "bradley_terry":
         ranks = _by_strength(wins, tied, ties)
-        return Agreed(ranks, as_ranked(ranks, ties), agreement)
+        return Agreed(ranks, as_ranked(ranks, ties), agreement, votes)
     if several == "soft":
         ranks = _ranks_of(_scores(wins, tied))
-        return Agreed(ranks, _soft(wins, tied, ties), agreement)
+        return Agreed(ranks, _soft(wins, tied, ties), agreement, votes)
     verdicts, divided = _majority(wins, tied, ties)
     ranks = _ranks_of(verdicts.sum(axis=1))
     if divided or not _fits(verdicts, ranks):
         said = ((i, j, float(verdicts[i, j])) for i, j in combinations(range(len(ranks)), 2))
-        return Agreed(ranks, _without_ties(said, ties), agreement)
-    return Agreed(ranks, as_ranked(ranks, ties), agreement)
+        return Agreed(ranks, _without_ties(said, ties), agreement, votes)
+    return Agreed(ranks, as_ranked(ranks, ties), agreement, votes)
 
 
 def strengths(wins: Floats, penalty: float = PENALTY) -> Floats:
@@ -110,6 +114,10 @@ def _agreement(wins: Floats, tied: Floats) -> float:
     above = np.triu_indices(len(wins), k=1)
     said = np.stack([wins[above], wins.T[above], tied[above]])
     return float((said.max(axis=0) / said.sum(axis=0)).mean())
+
+
+def _votes(wins: Floats) -> Votes:
+    return tuple((i, j, int(wins[i, j]), int(wins[j, i])) for i, j in combinations(range(len(wins)), 2))
 
 
 def _scores(wins: Floats, tied: Floats) -> Floats:

@@ -48,5 +48,6 @@ def _one_a_task(tasks: Iterator[list[Row]], spec: SnapshotSpec) -> Generator[Row
             "labelers": labelers,
             "n_rankings": len(of_task),
             "agreement": agreed.agreement,
+            "votes": agreed.votes,
         }
         yield row if agreed.pairs is None else {**row, "pairs": agreed.pairs}

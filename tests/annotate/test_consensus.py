@@ -36,6 +36,12 @@ def test_a_cyclic_majority_keeps_its_pairs_and_ties_in_the_ranks():
     assert agreed.agreement == pytest.approx(2 / 3)
 
 
+def test_the_votes_are_told_beside_what_was_made_of_them():
+    said = [(1, 2, 3), (1, 2, 2), (3, 1, 2)]
+    for several in ("majority", "bradley_terry", "soft"):
+        assert agree(said, several=several, ties="drop").votes == ((0, 1, 2, 1), (0, 2, 2, 1), (1, 2, 2, 0))
+
+
 def test_a_divided_vote_is_told_apart_from_a_tie_that_all_see():
     assert agree([(1, 2), (2, 1)], several="majority", ties="keep").pairs == ((0, 1, 0.5),)
     assert agree([(1, 1), (1, 1)], several="majority", ties="keep").pairs is None

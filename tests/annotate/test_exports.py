@@ -110,6 +110,17 @@ def test_rankings_of_one_prompt_by_two_labelers_are_one_preference(project):
     assert [line["n_rankings"] for line in lines] == [2, 1, 1, 1]
 
 
+def test_a_preference_of_a_majority_tells_the_share_that_was_of_its_opinion(project):
+    # All prefer a to b, three of four a to c; on b and c the vote is divided, so the row names its pairs.
+    task = make_task(answers=make_answers(make_prompt(project), ("a", "b", "c")), rankings_wanted=4)
+    for ranks in ((1, 2, 3), (1, 2, 3), (1, 3, 2), (2, 3, 1)):
+        make_ranking(task, ranks=ranks)
+    snapshot = snapshots.freeze(project=project, spec=snapshots.SnapshotSpec(several="majority"))
+    assert [row["pairs"][-1] for row in snapshots.read(snapshot)] == [[1, 2, 0.5]]
+    shares = {line["rejected"][0]["content"]: line["agreement"] for line in exported(snapshot, "preference")}
+    assert shares == {"b": 1.0, "c": 0.75}
+
+
 def test_texts_go_out_as_they_are(project):
     text = '=cmd|"x"! \u202e 你好 \n'
     make_ranking(make_task(answers=make_answers(make_prompt(project), (text, "b"))), ranks=(1, 2))

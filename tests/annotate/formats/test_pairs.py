@@ -50,6 +50,27 @@ def test_a_consensus_without_named_pairs_says_its_own_agreement():
     assert found == {("a", "b"): [1.0, 3, 2 / 3]}
 
 
+def test_of_a_majority_the_votes_say_how_many_agreed_with_each_verdict():
+    # Three of five prefer a to b, one b to a; two of five prefer a to c, the others tie the two.
+    votes = [[0, 1, 3, 1], [0, 2, 2, 0]]
+    found = said(row(["a", "b", "c"], [1, 1, 1], n_rankings=5, votes=votes, pairs=[[0, 1, 1.0], [0, 2, 1.0]]))
+    assert found == {("a", "b"): [1.0, 5, 3 / 5], ("a", "c"): [1.0, 5, 2 / 5]}
+    other_way = said(row(["b", "a"], [2, 1], n_rankings=5, votes=[[0, 1, 1, 3]]))
+    assert other_way == {("a", "b"): [1.0, 5, 3 / 5]}
+
+
+def test_votes_on_several_tasks_of_a_prompt_add_up():
+    # 2 of 3 and 1 of 1 for a; of the first three all count for the majority's verdict.
+    one, other = (row(["a", "b"], [1, 2], n_rankings=n, votes=[[0, 1, *votes]]) for n, *votes in ((3, 2, 1), (1, 1, 0)))
+    assert said(one, other) == {("a", "b"): [1.0, 4, 3 / 4]}
+
+
+def test_a_ranking_of_equal_answers_counts_once():
+    found = said(row(["a", "a", "b", "b"], [1, 1, 3, 3]), row(["a", "b"], [2, 1]), row(["a", "b"], [1, 2]))
+    assert found == {("a", "b"): [pytest.approx(1 / 3), 3, pytest.approx(2 / 3)]}
+    assert said(row(["a", "b", "a"], [1, 2, 3])) == {}, "it says both"
+
+
 @pytest.mark.parametrize("people", [3, 7])
 def test_shares_that_balance_but_for_rounding_have_no_winner(people):
     one, other = (row(["a", "b"], [1, 2], pairs=[[*pair, 1 / 5]], n_rankings=people) for pair in ((0, 1), (1, 0)))

@@ -16,7 +16,7 @@ def pieces(
 ) -> Iterator[bytes]:
     """`passing` sees each row of the snapshot once. What is in the archive lies below `name`."""
     made = parquet.Pieces()
-    files = {split: f"data/{split}.parquet" for split in snapshot.card["splits"]}
+    files = {split: f"data/{split}.parquet" for split in _splits(snapshot)}
     moment = snapshot.created_at.timetuple()[:6]
     with ZipFile(made, "w") as archive:
         archive.writestr(ZipInfo(f"{name}/README.md", moment), snapshots.readme(snapshot, files))
@@ -27,6 +27,11 @@ def pieces(
                     data.write(piece)
                     yield made.taken()
     yield made.taken()
+
+
+def _splits(snapshot: Snapshot) -> Iterable[str]:
+    """Snapshots were frozen without a card once, and then only the rows tell."""
+    return snapshot.card.get("splits") or sorted({row["split"] for row in snapshots.read(snapshot)})
 
 
 def _of(split: str, rows: Iterable[Row]) -> Iterator[Row]:

@@ -33,12 +33,13 @@ def rows(rankings: Iterable[Row]) -> Iterator[Row]:
     """The subset is that of the ranking's metadata, else the prompt's split: accuracy is told for each subset."""
     for row, chosen, rejected, *_ in pairs.verdicts(rankings):
         answers, sources = row["answers"], row.get("sources")
+        subset = (row.get("metadata") or {}).get("subset")
         yield {
             "prompt": hh_rlhf.plain(row["prompt"]),
             "chosen": chosen,
             "chosen_model": sources[answers.index(chosen)] if sources else "",
             "rejected": rejected,
             "rejected_model": sources[answers.index(rejected)] if sources else "",
-            "subset": (row.get("metadata") or {}).get("subset") or row.get("split") or "",
+            "subset": (subset if isinstance(subset, str) else "") or row.get("split") or "",
             "id": row["id"],
         }

@@ -27,10 +27,14 @@ def cells(row: Row, columns: Iterable[str]) -> list[str]:
 
 
 def gathered(row: Row, columns: Iterable[str]) -> Row:
-    """The row with exactly these keys: what has no column is gathered under `metadata`, if that is one."""
+    """The row with exactly these keys: what has no column is gathered under `metadata`, if that is one. What a file
+    called `metadata` and was no object stands there under that name."""
     within = {column: row.get(column) for column in columns}
-    if "metadata" in within and (rest := {key: value for key, value in row.items() if key not in within}):
-        within["metadata"] = {**(within["metadata"] or {}), **rest}
+    if "metadata" in within:
+        said, rest = within["metadata"], {key: value for key, value in row.items() if key not in within}
+        if not isinstance(said, dict):
+            said = {} if said is None else {"metadata": said}
+        within["metadata"] = {**said, **rest} or within["metadata"]
     return within
 
 

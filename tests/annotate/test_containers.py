@@ -14,7 +14,7 @@ from annotate import exports, parquet, snapshots
 from annotate.formats import WRITERS, spreadsheet, trl
 from annotate.formats.rows import clean_text
 from annotate.imports import import_prompts
-from annotate.models import Answer
+from annotate.models import Answer, Ranking
 from tests.factories import make_answers, make_batch, make_project, make_prompt, make_ranking, make_task
 
 TEXTS = ("=1+1 \u202e 你好 🙂\r\n", "bad\t\"'")
@@ -119,6 +119,24 @@ def test_datasets_opens_a_file_of_json_lines(tmp_path, snapshot, format):
     assert len(rows) == len(expected(snapshot, format))
 
 
+@pytest.mark.parametrize("said", ["a text", ["a", "list"], 0, {"an": "object"}])
+def test_prompts_with_metadata_of_any_kind_go_out_in_every_container(tmp_path, project, said):
+    make_prompt(project, metadata={"metadata": said, "level": 3}, external_id="odd")
+    snapshot = snapshots.freeze(project=project, kind="prompts", purpose="testing")
+    table = pq.read_table(written(tmp_path / "a.parquet", snapshot, "prompt", "parquet")).to_pylist()
+    found = json.loads(next(row["metadata"] for row in table if row["id"] == "odd"))
+    assert found == {**(said if isinstance(said, dict) else {"metadata": said}), "level": 3}
+    for ending in ("csv", "zip"):
+        assert written(tmp_path / "b", snapshot, "prompt", ending).stat().st_size
+
+
+def test_a_subset_that_is_no_text_does_not_break_a_table(tmp_path, project):
+    Ranking.objects.update(metadata={"subset": 7})
+    snapshot = snapshots.freeze(project=project)
+    table = pq.read_table(written(tmp_path / "a.parquet", snapshot, "rewardbench", "parquet"))
+    assert table["subset"].to_pylist() == ["train", "train"]
+
+
 @pytest.mark.parametrize("format", ["preference", "preference_implicit", "unpaired", "prompt_completion"])
 def test_trl_takes_the_rows_of_the_folder_as_conversations(tmp_path, snapshot, format):
     import datasets
@@ -135,6 +153,13 @@ def test_the_folder_of_a_snapshot_is_the_same_each_time(project):
     snapshot = snapshots.freeze(project=project)
     one, other = (b"".join(exports.export(snapshot, "preference", ending="zip")) for _ in range(2))
     assert one == other
+
+
+def test_the_folder_of_a_snapshot_without_a_card_has_its_splits(project, tmp_path):
+    snapshot = snapshots.freeze(project=project, purpose="testing")
+    snapshot.card, snapshot.settings = {}, {}
+    folder = unpacked(tmp_path, snapshot, "preference")
+    assert sorted(file.name for file in (folder / "data").iterdir()) == ["id_test.parquet", "train.parquet"]
 
 
 def test_a_project_has_no_card_and_so_no_folder(project):

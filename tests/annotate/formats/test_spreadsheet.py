@@ -74,6 +74,13 @@ def test_prompts_come_back_from_a_table_with_their_metadata():
     assert (prompt.external_id, prompt.root, prompt.metadata) == ("p", "r", {"topic": "=x"})
 
 
+@pytest.mark.parametrize("said", ["=a text", ["a", "list"], 0, False])
+def test_metadata_that_is_no_object_comes_back(said):
+    (found,) = through_csv("prompt", [{"prompt": messages("Why?"), "id": "p", "metadata": said}])
+    (prompt,) = prompts.read(found)
+    assert prompt.metadata == {"metadata": said}
+
+
 def test_a_line_an_answer_for_spreadsheets():
     lines = list(
         spreadsheet.answer_rows([row(["a", "b"], [2, 1], sources=["s", "t"], labeler="x"), row(["c", "d"], [1, 1])])

@@ -207,23 +207,39 @@ class FileImport(ABC):
             project=self.project,
             content=self.content,
             sha256=sha256,
-            defaults={
-                "filename": clean_text(self.upload.filename)[-255:],
-                "licence": clean_text(self.upload.licence),
-                "created_by": self.upload.user,
-            },
+            defaults=self._told,
         )
         return record
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        """What is kept of the one who brings the file, and of what they say of it."""
+        return {
+            "filename": clean_text(self.upload.filename)[-255:],
+            "licence": clean_text(self.upload.licence),
+            "created_by": self.upload.user,
+        }
 
     def _take_up(self) -> None:
         """What came of the file when it was here before: asked when nobody else can be storing it."""
         self.record.refresh_from_db()
-        if self.record.finished_at is not None:
+        self.report = ImportReport.of(self.record.counts)
+        if self.record.rows_done and self.report.is_empty:
+            self._begin_anew()
+        elif self.record.finished_at is not None:
             self._refuse_known(self.record)
-            self.record.rows_done = 0
-        else:
-            self.report = ImportReport.of(self.record.counts)
+            self.record.rows_done, self.report = 0, ImportReport()
         self.report.origin = self.record.pk
+
+    def _begin_anew(self) -> None:
+        """Nothing of it was stored, perhaps because the format was named wrongly: it comes as if for the first time."""
+        with transaction.atomic():
+            self.record.refused_rows.all().delete()
+            blank = {"format": "", "counts": {}, "rows_done": 0, "rows_refused": 0, "finished_at": None}
+            for name, value in {**self._told, **blank, "created_at": now()}.items():
+                setattr(self.record, name, value)
+            self.record.save()
+        self.report = ImportReport()
 
     def _refuse_known(self, record: Import) -> None:
         at = f"{record.finished_at:%Y-%m-%d %H:%M} UTC"

@@ -113,7 +113,7 @@ class Answer(models.Model):
     batch = models.ForeignKey(AnswerBatch, on_delete=models.CASCADE, related_name="answers", db_index=False)
     project = of_project()
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="answers")
-    index = models.PositiveSmallIntegerField()
+    index = models.PositiveIntegerField()
     text = models.TextField(blank=True)
     token_ids = ArrayField(models.IntegerField(), null=True, blank=True)
     logprobs = ArrayField(models.FloatField(), null=True, blank=True)

@@ -25,8 +25,8 @@ class RankingTask(models.Model):
         AnswerBatch, null=True, blank=True, on_delete=models.SET_NULL, related_name="ranking_tasks"
     )
     answers = models.ManyToManyField(Answer, through="TaskAnswer", related_name="ranking_tasks")
-    rankings_wanted = models.PositiveSmallIntegerField(default=1)
-    open_slots = models.PositiveSmallIntegerField(default=1, help_text="Rankings still to give out.")
+    rankings_wanted = models.PositiveIntegerField(default=1)
+    open_slots = models.PositiveIntegerField(default=1, help_text="Rankings still to give out.")
     priority = models.IntegerField(default=0, help_text="Smaller comes first.")
     repeat_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="repeats")
     reserved_for = models.ForeignKey(Labeler, null=True, blank=True, on_delete=models.CASCADE, related_name="+")

@@ -74,6 +74,13 @@ def test_a_ranking_of_answers_that_the_desk_gives_out_joins_their_task_and_leave
     assert task.rankings.get().ranks == [2, 1] and Answer.objects.count() == 2
 
 
+def test_a_task_may_have_more_rankings_than_a_small_number_holds(project):
+    bring(project, {**ROW, "labeler": "ann"})
+    RankingTask.objects.update(rankings_wanted=2**15 - 1)
+    bring(project, {**ROW, "labeler": "bob"})
+    assert RankingTask.objects.get().rankings_wanted == 2**15
+
+
 def test_what_the_project_exported_is_there_already(project):
     make_ranking(make_task(project))
     rows = list(ranking_rows(Ranking.objects.all()))

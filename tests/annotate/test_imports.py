@@ -340,9 +340,10 @@ def test_answers_that_nobody_can_rank_are_refused(project, answers, said):
     assert not Prompt.objects.exists() and not AnswerBatch.objects.exists()
 
 
-def test_one_answer_is_enough_when_it_is_not_to_be_ranked(project):
-    report = bring_answers(project, lines({"prompt": "Why?", "answers": ["only"]}), for_ranking=False)
-    assert (report.answers, report.tasks) == (1, 0)
+@pytest.mark.parametrize("count", [1, 2**15 + 1])
+def test_any_number_of_answers_will_do_when_they_are_not_to_be_ranked(project, count):
+    report = bring_answers(project, lines({"prompt": "Why?", "answers": ["same"] * count}), for_ranking=False)
+    assert (report.answers, report.tasks) == (count, 0)
 
 
 def test_a_demonstration_beside_answers_is_stored_too(project):

@@ -52,7 +52,7 @@ class Answers(ProjectView):
     )
     def get(self, request: Request, slug: str) -> Response:
         said = asked(AnswerQuery, request)
-        answers = Answer.objects.filter(batch__project=self.project).select_related("prompt", "batch")
+        answers = Answer.objects.filter(project=self.project).select_related("prompt", "batch")
         answers = answers.defer("token_ids", "logprobs", "prompt__messages", "prompt__metadata", "batch__settings")
         found = _filtered(answers, said, split="prompt__split", source="batch__source_name", since="created_at__gte")
         return page(request, said, found, AnswerRow)
@@ -72,7 +72,7 @@ class Rankings(ProjectView):
     )
     def get(self, request: Request, slug: str) -> Response:
         said = asked(RankingQuery, request)
-        standing = Ranking.objects.standing().filter(task__project=self.project)
+        standing = Ranking.objects.standing().filter(project=self.project)
         if "source" in said:
             shown = TaskAnswer.objects.filter(task=OuterRef("task"), answer__batch__source_name=said["source"])
             standing = standing.filter(Exists(shown))

@@ -121,6 +121,8 @@ def test_heavy_columns_are_not_read(script, garden, django_assert_max_num_querie
     with django_assert_max_num_queries(4) as captured:
         assert len(mia.get("projects/garden/answers").json()["results"]) == 60
     assert not any("token_ids" in query["sql"] for query in captured.captured_queries)
+    (asked,) = (query["sql"] for query in captured.captured_queries if 'FROM "annotate_answer"' in query["sql"])
+    assert '"annotate_answer"."project_id" = ' in asked  # which an index is ordered by
 
 
 def test_one_sees_the_projects_that_one_is_in_with_ones_role(script, garden):

@@ -163,7 +163,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "annotate.api.schema.GuardedSchema",
-    "EXCEPTION_HANDLER": "annotate.api.problems.handler",
+    "EXCEPTION_HANDLER": "annotate.api.problems.answer_to",
     # Here `format` is the format of a file, not that of the answer.
     "URL_FORMAT_OVERRIDE": None,
     "FORMAT_SUFFIX_KWARG": None,

@@ -28,7 +28,7 @@ class TooLarge(exceptions.APIException):
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
-def handler(problem: Exception, context: dict[str, Any]) -> Response | None:
+def answer_to(problem: Exception, context: dict[str, Any]) -> Response | None:
     """None for what nobody foresaw: that is logged, and server_error answers."""
     if isinstance(problem, InvalidSnapshotSpec):
         problem = exceptions.ValidationError({problem.field: [str(problem)]})

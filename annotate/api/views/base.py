@@ -23,7 +23,7 @@ class TokenView(APIView):
 
     @property
     def token(self) -> Token:
-        """Of whoever asks: no handler is reached without one."""
+        """Of whoever asks: no view is reached without one."""
         assert isinstance(self.request.auth, Token)
         return self.request.auth
 

@@ -2,9 +2,10 @@
 
 They name people by pseudonym only. docs/formats.md has the tables."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
@@ -17,13 +18,14 @@ from annotate.models import Answer, Prompt, Ranking, TaskAnswer
 
 def ranking_rows(rankings: QuerySet[Ranking]) -> Generator[Row]:
     """The truth, and the trainer's input. Rows of a prompt follow each other, the older ranking first."""
-    for _, row in _ranking_rows(rankings.order_by("task__prompt_id", "pk")):
+    for _, row in _ranking_rows(rankings.order_by("task__prompt_id", "pk"), {}):
         yield row
 
 
 def ranking_rows_by_task(rankings: QuerySet[Ranking]) -> Iterator[list[Row]]:
     """The same rows, those of a task together. Tasks of a prompt follow each other."""
-    for _, of_task in groupby(_ranking_rows(rankings.order_by("task__prompt_id", "task_id", "pk")), itemgetter(0)):
+    ordered = rankings.order_by("task__prompt_id", "task_id", "pk")
+    for _, of_task in groupby(_ranking_rows(ordered, {"task_id": "int8"}), itemgetter(0)):
         yield [row for _, row in of_task]
 
 
@@ -35,16 +37,16 @@ class _Together(Func):
 
 
 def ranking_rows_by_key(rankings: QuerySet[Ranking]) -> Iterator[Row]:
-    """The same rows in the order of these rankings, each with its own `key`."""
-    for key, row in _ranking_rows(rankings, beside="pk"):
-        yield {"key": key, **row}
+    """The same rows in the order of these rankings, each with its own `key`, and with the flags of it and its task."""
+    beside = {"pk": "int8", "flags": "jsonb", "task__flags": "jsonb"}
+    for (key, flags, of_task), row in _ranking_rows(rankings, beside):
+        yield {"key": key, **row, "flags": [*flags, *of_task]}
 
 
-def _ranking_rows(rankings: QuerySet[Ranking], *, beside: str = "task_id") -> Iterator[tuple[int, Row]]:
-    """Each with its task, or another column of the ranking."""
+def _ranking_rows(rankings: QuerySet[Ranking], beside: Mapping[str, str]) -> Iterator[tuple[list[Any], Row]]:
+    """Each with these columns of the ranking beside it."""
     shown = TaskAnswer.objects.filter(task=OuterRef("task")).order_by("position")
     columns = {
-        F(beside): "int8",
         F("task__prompt__external_id"): "text",
         F("task__prompt__root"): "text",
         F("task__prompt__messages"): "jsonb",
@@ -57,8 +59,8 @@ def _ranking_rows(rankings: QuerySet[Ranking], *, beside: str = "task_id") -> It
         F("guidelines_version"): "int4",
         F("metadata"): "jsonb",
     }
-    found = copy_out(rankings.values_list(*columns), list(columns.values()))
-    for number, id, root, prompt, said, ranks, labeler, strength, created_at, split, version, metadata in found:
+    found = copy_out(rankings.values_list(*columns, *beside), [*columns.values(), *beside.values()])
+    for id, root, prompt, said, ranks, labeler, strength, created_at, split, version, metadata, *more in found:
         row = {
             "id": id,
             "root": root,
@@ -74,7 +76,7 @@ def _ranking_rows(rankings: QuerySet[Ranking], *, beside: str = "task_id") -> It
         }
         if metadata:
             row["metadata"] = metadata
-        yield number, row
+        yield more, row
 
 
 def demonstration_rows(answers: QuerySet[Answer]) -> Generator[Row]:

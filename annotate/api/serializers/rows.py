@@ -72,3 +72,6 @@ class RankingRow(serializers.Serializer):
     split = serializers.CharField()
     guidelines_version = serializers.IntegerField(allow_null=True)
     metadata = serializers.JSONField(required=False)
+    flags = serializers.ListField(
+        child=serializers.CharField(), help_text="What is odd about it or its task: contradicted, equal_texts."
+    )

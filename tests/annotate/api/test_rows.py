@@ -40,6 +40,15 @@ def test_what_is_uploaded_is_read_back_equal_over_all_pages(script):
     assert [row["key"] for row in found] == sorted(row["key"] for row in found)
 
 
+def test_a_ranking_has_its_flags_and_those_of_its_task(script):
+    mia = script()
+    row = {**ranking_row(1), "answers": ["same", "same", "other"], "created_at": None}
+    sent = [{**row, "ranks": [1, 2, 2]}, {**row, "ranks": [2, 1, 2]}, ranking_row(2)]
+    assert mia.send("projects/garden/imports", lines(sent), content="rankings").status_code == 201
+    found = [row["flags"] for row in mia.pages("projects/garden/rankings")]
+    assert found == [["contradicted", "equal_texts"], ["contradicted", "equal_texts"], []]
+
+
 def test_metadata_of_prompts_is_for_researchers_alone(script, garden):
     factories.make_prompt(garden, metadata={"model": "gpt", "reference": "42"})
     (blind,), (full,) = (script(role=role).pages("projects/garden/prompts") for role in ("reviewer", "researcher"))

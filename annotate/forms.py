@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.text import slugify
 
 from annotate import tokens
-from annotate.formats import READERS
+from annotate.formats import READERS, naming
 from annotate.models import Membership, Project, Prompt, User
 from annotate.roles import DUTIES
 
@@ -221,19 +221,11 @@ class RankingsImportForm(ImportForm):
     )
     field_order = ("file", "format", "split", "source", "fields_named")
 
-    def clean_fields_named(self) -> dict[str, str]:
-        named = {}
-        for part in filter(None, self.cleaned_data["fields_named"].split(",")):
-            name, equals, value = (each.strip() for each in part.partition("="))
-            if not (name and equals and value):
-                raise forms.ValidationError("Write pairs like prompt=instruction, with commas between them.")
-            named[name] = value
-        return named
-
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}
         options = READERS[said["format"]].options if said.get("format") else ()
-        if unknown := set(said.get("fields_named") or ()) - set(options):
-            takes = f"This format names {', '.join(options)}." if options else "Choose the format that has such names."
-            self.add_error("fields_named", f"There is no field {min(unknown)!r} to name. {takes}")
+        try:
+            said["fields_named"] = naming.given(said.get("fields_named") or "", options)
+        except naming.WrongName as problem:
+            self.add_error("fields_named", str(problem))
         return said

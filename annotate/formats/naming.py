@@ -1,7 +1,7 @@
 """Which of a row's own names hold the prompt and the answers, where a tool leaves the names to its users. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from annotate.formats import fields
 from annotate.formats.rows import InvalidRow, Row
@@ -14,6 +14,24 @@ PAIRS = [
     for mark in ("", "_", "-")
     for one, two in ("12", "ab", "AB")
 ] + [("left", "right")]
+
+
+class WrongName(ValueError):
+    """What a person wrote names no field. The text says what to write."""
+
+
+def given(text: str, options: Sequence[str]) -> dict[str, str]:
+    """What the format's `options` are called, written prompt=instruction, answers=left/right. Raises WrongName."""
+    named = {}
+    for part in filter(None, text.split(",")):
+        name, equals, value = (each.strip() for each in part.partition("="))
+        if not (name and equals and value):
+            raise WrongName("Write pairs like prompt=instruction, with commas between them.")
+        named[name] = value
+    if unknown := set(named) - set(options):
+        takes = f"This format names {', '.join(options)}." if options else "Choose the format that has such names."
+        raise WrongName(f"There is no field {min(unknown)!r} to name. {takes}")
+    return named
 
 
 def prompt(held: Row, given: str, where: str) -> fields.Messages:

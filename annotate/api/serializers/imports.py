@@ -5,14 +5,14 @@ from typing import Any
 from rest_framework import serializers
 
 from annotate.api.serializers.asked import Asked, name, split
-from annotate.formats import READERS
+from annotate.formats import READERS, naming
 from annotate.imports import ImportReport
 from annotate.models import Import
 
 FITTING = {
     Import.Content.PROMPTS: {"split"},
     Import.Content.ANSWERS: {"source", "for_ranking"},
-    Import.Content.RANKINGS: {"split", "source", "format"},
+    Import.Content.RANKINGS: {"split", "source", "format", "fields"},
 }
 """What can be said of a file of each content."""
 
@@ -31,6 +31,11 @@ class UploadQuery(Asked):
     format = serializers.ChoiceField(
         list(READERS), required=False, help_text="Of rankings. Left out, the first row tells."
     )
+    fields = serializers.CharField(  # type: ignore[assignment]
+        max_length=300,
+        required=False,
+        help_text="Of rankings whose format leaves names open: prompt=instruction,answers=left/right.",
+    )
     for_ranking = serializers.BooleanField(
         required=False, help_text="Of answers: make a ranking task of each prompt. True, if left out."
     )
@@ -39,7 +44,16 @@ class UploadQuery(Asked):
         said = set().union(*FITTING.values()) & set(attrs)
         if unfit := said - FITTING[attrs["content"]]:
             raise serializers.ValidationError(dict.fromkeys(unfit, f"This says nothing of {attrs['content']}."))
+        if "fields" in attrs:
+            attrs["fields"] = _named(attrs["fields"], attrs.get("format", ""))
         return attrs
+
+
+def _named(text: str, format: str) -> dict[str, str]:
+    try:
+        return naming.given(text, READERS[format].options if format else ())
+    except naming.WrongName as problem:
+        raise serializers.ValidationError({"fields": [str(problem)]}) from None
 
 
 class UploadBody(serializers.Serializer):

@@ -57,8 +57,8 @@ def test_the_examples_run_as_they_stand(live_server, tmp_path):
         )
         assert done.returncode == 0, f"{example}\n{done.stdout}\n{done.stderr}"
         told.append(done.stdout)
-    assert len(told) == 5
-    assert "2 rankings" in told[1] and '"line":2' in told[2] and "sky [1, 2]" in told[3]
-    assert Snapshot.objects.get().sha256 in told[4]
-    assert len((tmp_path / "train.jsonl").read_text().splitlines()) == 2
+    assert len(told) == 6
+    assert "2 rankings" in told[1] and '"line":2' in told[2] and "1 ranking," in told[3] and "sky [1, 2]" in told[4]
+    assert Snapshot.objects.get().sha256 in told[5]
+    assert len((tmp_path / "train.jsonl").read_text().splitlines()) == 3
     assert Prompt.objects.get(external_id="a").split == "id_test"

@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from annotate.api import parsers
 from annotate.api.views import imports as views
-from annotate.models import Import, Prompt, RankingTask
+from annotate.models import Import, Prompt, Ranking, RankingTask
 from tests.annotate.api.test_rows import lines, ranking_row
 from tests.annotate.api.test_tokens import told
 
@@ -77,6 +77,15 @@ def test_the_same_rankings_are_not_taken_twice(script):
     assert "imported already" in told(mia.send(IMPORTS, body, content="rankings"), 409)["detail"]
 
 
+def test_fields_may_have_the_names_that_their_tool_gave_them(script):
+    result = [{"type": "pairwise", "value": {"selected": "right"}}]
+    row = {"id": 7, "data": {"task": "Why?", "one": "a", "two": "b"}, "annotations": [{"id": 1, "result": result}]}
+    named = {"content": "rankings", "format": "label_studio", "fields": "prompt=task, answers=one/two"}
+    assert script().send(IMPORTS, lines([row]), **named).status_code == 201
+    ranking = Ranking.objects.get()
+    assert (ranking.ranks, ranking.task.prompt.last_message) == ([2, 1], "Why?")
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
@@ -85,6 +94,10 @@ def test_the_same_rankings_are_not_taken_twice(script):
         ({"content": "prompts", "format": "ranking"}, "format"),
         ({"content": "answers", "split": "train"}, "split"),
         ({"content": "prompts", "keep_good": "perhaps"}, "keep_good"),
+        ({"content": "rankings", "fields": "prompt=task"}, "fields"),
+        ({"content": "rankings", "format": "argilla", "fields": "task"}, "fields"),
+        ({"content": "rankings", "format": "argilla", "fields": "answers=one/two"}, "fields"),
+        ({"content": "prompts", "fields": "prompt=task"}, "fields"),
     ],
 )
 def test_an_option_that_does_not_fit_is_named(script, query, field):

@@ -19,6 +19,7 @@ class BearerToken(BaseAuthentication):
         if token is None:
             raise AuthenticationFailed(REFUSED)
         tokens.note_use(token, at=now())
+        token.user.asks_by = token
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:

@@ -13,6 +13,9 @@ from django.utils.timezone import now
 class User(AbstractUser):
     """A person with an account. A superuser is an installation admin: owns policies, workers and all projects."""
 
+    asks_by: "Token | None" = None
+    """The token, where it is a script that asks in their name. No column: it is so for one request."""
+
     def __str__(self) -> str:
         return self.get_full_name() or self.username
 
@@ -114,6 +117,8 @@ class AuditEvent(models.Model):
         **details: Any,
     ) -> "AuditEvent":
         """Call it inside the transaction that it tells of."""
+        if user is not None and user.asks_by is not None:
+            details["by_token"] = {"key": user.asks_by.pk, "name": user.asks_by.name}
         return cls.objects.create(
             action=action,
             user=user,

@@ -11,7 +11,8 @@ from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
 from annotate.api import problems
-from annotate.models import Membership, Token, User
+from annotate.models import AuditEvent, Membership, Token, User
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +65,23 @@ def test_a_token_says_what_it_is_good_for_and_when_it_was_used(script, garden):
     assert (answer["scopes"], answer["project"]) == (["read", "freeze"], "garden")
     mia.token.refresh_from_db()
     assert mia.token.last_used_at is not None
+
+
+def test_what_a_token_does_is_told_of_it_by_name_and_what_its_person_does_is_not(script, garden):
+    mia = script()
+    factories.make_ranking(factories.make_task(garden))
+    assert mia.send("projects/garden/imports", '{"prompt": "Why?"}', content="prompts").status_code == 201
+    made = mia.post("projects/garden/snapshots", {}).json()
+    mia.get(f"projects/garden/snapshots/{made['key']}/download", format="ranking").getvalue()
+    AuditEvent.record("sign_in", user=User.objects.get(pk=mia.user.pk))
+    told_of = dict(AuditEvent.objects.filter(user=mia.user).values_list("action", "details"))
+    assert {action for action, details in told_of.items() if "by_token" in details} == {
+        "prompts.import",
+        "snapshot.freeze",
+        "export",
+    }
+    assert told_of["export"]["by_token"] == {"key": mia.token.pk, "name": "for a test"}
+    assert mia.secret not in str(told_of) and mia.token.secret_sha256 not in str(told_of)
 
 
 @pytest.mark.parametrize("lacking", [{"role": "labeler"}, {"scopes": {"GET": "read"}, "role": ""}])

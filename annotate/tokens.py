@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.timezone import now
 
 from annotate.accounts import digest
@@ -20,6 +20,14 @@ PREFIX = "plackett_"
 DAYS, MOST_DAYS = 90, 365
 USED_AGAIN = timedelta(minutes=1)
 """The last use is written down at most so often: a client that reads all pages would write a row with each."""
+
+COUNT = """
+    INSERT INTO annotate_tokenuse AS used (token_id, kind, since, count) VALUES (%s, %s, now(), 1)
+    ON CONFLICT (token_id, kind) DO UPDATE SET
+        since = CASE WHEN used.since > now() - interval '1 minute' THEN used.since ELSE now() END,
+        count = CASE WHEN used.since > now() - interval '1 minute' THEN used.count + 1 ELSE 1 END
+    RETURNING count, extract(epoch FROM since + interval '1 minute' - now())
+"""
 
 
 class TokenRefused(ValueError):
@@ -58,6 +66,16 @@ def find(secret: str, *, at: datetime) -> Token | None:
 def note_use(token: Token, *, at: datetime) -> None:
     if token.last_used_at is None or token.last_used_at < at - USED_AGAIN:
         Token.objects.filter(pk=token.pk).update(last_used_at=at)
+
+
+def counted(token: Token, kind: str) -> tuple[int, float]:
+    """Which use of this kind it is in the minute that began with the first, and how many seconds of that are left.
+
+    Counted by the database, so for all web processes together."""
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT, [token.pk, kind])
+        count, left = cursor.fetchone()
+    return count, float(left)
 
 
 @transaction.atomic

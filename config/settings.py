@@ -152,14 +152,12 @@ STORAGES = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
+API_RATES = {"read": env_int("API_READS_A_MINUTE", 1200), "write": env_int("API_WRITES_A_MINUTE", 120)}
+"""How often a token may ask in a minute."""
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["annotate.api.authentication.BearerToken"],
     "DEFAULT_PERMISSION_CLASSES": ["annotate.api.permissions.ScopeAndRole"],
     "DEFAULT_THROTTLE_CLASSES": ["annotate.api.throttling.PerToken"],
-    "DEFAULT_THROTTLE_RATES": {
-        "read": f"{env_int('API_READS_A_MINUTE', 1200)}/min",
-        "write": f"{env_int('API_WRITES_A_MINUTE', 120)}/min",
-    },
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_SCHEMA_CLASS": "annotate.api.schema.GuardedSchema",

@@ -3,7 +3,7 @@
 from annotate.models.agreement import AgreementFigures
 from annotate.models.answers import Answer, AnswerBatch, Prompt
 from annotate.models.imports import Import, RefusedRow
-from annotate.models.people import AuditEvent, SignInLink, Token, User
+from annotate.models.people import AuditEvent, SignInLink, Token, TokenUse, User
 from annotate.models.projects import Guidelines, Labeler, Membership, Project
 from annotate.models.snapshots import Snapshot
 from annotate.models.tasks import (
@@ -36,6 +36,7 @@ __all__ = [
     "Snapshot",
     "TaskAnswer",
     "Token",
+    "TokenUse",
     "User",
     "Withdrawal",
     "WritingTask",

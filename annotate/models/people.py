@@ -88,6 +88,19 @@ class Token(models.Model):
         return self.expires_at <= now()
 
 
+class TokenUse(models.Model):
+    """How often a token was used since then: tokens.counted writes it. A crash of Postgres may forget it."""
+
+    pk = models.CompositePrimaryKey("token", "kind")
+    token = models.ForeignKey(Token, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    kind = models.CharField(max_length=5)
+    since = models.DateTimeField()
+    count = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.count} times to {self.kind}"
+
+
 class AuditEvent(models.Model):
     """What was done, by whom, to what. A database trigger refuses UPDATE and DELETE."""
 

@@ -110,7 +110,7 @@ def _rows_of(model: Any) -> str:
 
     with connection.cursor() as cursor:
         cursor.execute(
-            f'SELECT count(*), md5(string_agg(t::text, chr(10) ORDER BY id)) FROM "{model._meta.db_table}" t'
+            f'SELECT count(*), md5(string_agg(t::text, chr(10) ORDER BY t::text)) FROM "{model._meta.db_table}" t'
         )
         return str(cursor.fetchone())
 

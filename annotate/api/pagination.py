@@ -1,4 +1,7 @@
-"""Pages by key, oldest first: as fast at the end as at the start, and what arrives meanwhile comes on later pages."""
+"""Pages by key, oldest first: as fast at the end as at the start, and what arrives meanwhile moves no row.
+
+They are no feed. A row has its key before it is committed, so rows of an import that was open while somebody read may
+stand before what was read last; docs/api.md says how to keep a copy in step."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -50,7 +50,7 @@ class Manifest(TypedDict):
     migrations: list[tuple[str, str]]
     with_models: bool
     missing: list[str]
-    """Files of the home that rows speak of, and that were not there."""
+    """Files of the home that rows speak of, and that were not there, or behind a link."""
     tables: list[Table]
     files: list[Member]
     """All members but the manifest and its seal."""

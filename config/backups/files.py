@@ -7,9 +7,6 @@ from typing import Any, NamedTuple
 
 from django.db.migrations.state import StateApps
 
-from rewards.model_folder import UnusableFolder
-from training.folders import inside
-
 SECRET_KEY = "keys/secret_key"  # noqa: S105  where it lies
 MARK = "mark"
 NEVER = {"postgres", "valkey", "run", "logs", "static", "downloads", "keys"}
@@ -24,21 +21,35 @@ class Wanted(NamedTuple):
     paths: dict[str, str | None]
     """With the hash that a row knows, if one does."""
     missing: list[str]
+    links: list[str]
+    """Passed over, with all behind them: who restores could not tell what they led to."""
 
 
 def of(models: StateApps, home: Path, *, with_models: bool) -> Wanted:
     """As the rows of this moment have it. What they speak of never changes: snapshots are named by their content, and
     a job's output is published whole."""
-    weights = _weights(models)
-    paths: dict[str, str | None] = dict.fromkeys((SECRET_KEY, MARK))
+    weights, links = _weights(models), set[str]()
+    paths: dict[str, str | None] = dict.fromkeys((*own_key(), MARK))
     for folder in [*_of_finished_jobs(models, home), *weights]:
-        paths |= dict.fromkeys(_below(home, folder))
+        paths |= dict.fromkeys(_below(home, folder, links))
     paths |= _hashed(models)
     if not with_models:
         paths = {path: sha256 for path, sha256 in paths.items() if not _is_below(path, weights)}
     missing = [folder for folder in weights if with_models and not (home / folder).is_dir()]
-    missing += [path for path in paths if path != MARK and not _is_plain(home / path)]
-    return Wanted({path: sha256 for path, sha256 in paths.items() if _is_plain(home / path)}, missing)
+    there = {}
+    for path, sha256 in paths.items():
+        if link := _link_on(home, path):
+            links.add(link)
+        elif _is_plain(home / path):
+            there[path] = sha256
+        elif path != MARK:
+            missing.append(path)
+    return Wanted(there, missing, sorted(links))
+
+
+def own_key() -> tuple[str, ...]:
+    """The secret key, unless it comes from the environment: then a file is not what the pages are signed with."""
+    return () if os.environ.get("SECRET_KEY") else (SECRET_KEY,)
 
 
 def may_be_restored(path: str) -> bool:
@@ -75,20 +86,26 @@ def _of_finished_jobs(models: StateApps, home: Path) -> Iterator[str]:
             yield from (f"jobs/{pk}/{attempt.name}/{file}" for file in DIARY)
 
 
-def _below(home: Path, name: str) -> Iterator[str]:
-    """The plain files of a folder, or the one file of this name. Links are passed over; so is what lies elsewhere."""
-    try:
-        place = inside(home, name)
-    except UnusableFolder:
-        return
-    if place == home or not may_be_restored(place.relative_to(home).as_posix()):
-        return
-    if _is_plain(home / name):
+def _below(home: Path, name: str, links: set[str]) -> Iterator[str]:
+    """The plain files of a folder, or the one file of this name."""
+    if link := _link_on(home, name):
+        links.add(link)
+    elif (home / name).is_file():
         yield name
-    for folder, _, files in os.walk(place):
-        for file in sorted(Path(folder) / file for file in files):
-            if _is_plain(file):
-                yield file.relative_to(home).as_posix()
+    elif may_be_restored(name):
+        for folder, folders, files in os.walk(home / name):
+            below = {each: (Path(folder) / each).relative_to(home).as_posix() for each in sorted(folders + files)}
+            links.update(path for path in below.values() if (home / path).is_symlink())
+            yield from (below[file] for file in sorted(files) if _is_plain(home / below[file]))
+
+
+def _link_on(home: Path, name: str) -> str | None:
+    """What leads elsewhere on the way to this file or folder. The home's own folders may be links: to a larger disk."""
+    top, *parts = name.split("/")
+    if top in ("", ".", ".."):
+        return name
+    ways = ("/".join([top, *parts[: end + 1]]) for end in range(len(parts)))
+    return next((way for way in ways if (home / way).is_symlink()), None)
 
 
 def _is_below(path: str, folders: list[str]) -> bool:

@@ -26,6 +26,7 @@ class Made:
     rows: int
     files: int = 0
     missing: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     """Files that are not what the database says of them. They are in the backup as they are."""
 
@@ -41,7 +42,7 @@ def make(file: Path, *, with_models: bool = True, tell: Tell = lambda text: None
             models = tables.models_at(migrations)
             dumped = [_add_table(writer, name, file.parent, tell) for name in tables.names_of(models)]
             wanted = files.of(models, Path(settings.HOME), with_models=with_models)
-        made = Made(sum(table["rows"] for table in dumped), missing=wanted.missing)
+        made = Made(sum(table["rows"] for table in dumped), missing=wanted.missing, links=wanted.links)
         _add_files(writer, wanted, made, tell)
         writer.seal(_manifest(writer, migrations, dumped, made, with_models=with_models))
     if tables.is_current():
@@ -63,7 +64,7 @@ def _manifest(
         postgres=postgres,
         migrations=migrations,
         with_models=with_models,
-        missing=made.missing,
+        missing=[*made.missing, *made.links],
         tables=dumped,
         files=writer.members,
     )

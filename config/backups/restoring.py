@@ -33,6 +33,7 @@ def restore(file: Path, *, confirm: Confirm, tell: Tell = lambda text: None) -> 
         with _for_ourselves():
             _check_database()
             _check_weights(archive, home)
+            _check_links(home, _units(archive))
             if _is_used(home) and not confirm(f"{home} and its database hold data, which would be replaced."):
                 raise BackupRefused(f"Nothing was restored: {home} or its database hold data. See --force and --home.")
             with _scratch(home) as scratch:
@@ -93,6 +94,16 @@ def _check_weights(archive: Archive, home: Path) -> None:
         raise BackupRefused(
             f"The backup was made without models, and {home} holds {len(weights)}, which would be lost. "
             "Restore it into a home of its own (--home), or move the jobs folder out of the way first."
+        )
+
+
+def _check_links(home: Path, units: list[str]) -> None:
+    """What a link leads to cannot be put in place by moving, nor is it ours to remove."""
+    for link in (home / unit for unit in units if (home / unit).is_symlink()):
+        raise BackupRefused(
+            f"{link} is a link to {link.readlink()}, which a restore would not touch: it would leave a folder in the "
+            "place of the link. Take the link away, restore, move the new folder to where you want it, and link it "
+            "again. Or restore into a home of its own (--home)."
         )
 
 

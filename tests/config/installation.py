@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,19 @@ def facts() -> dict[str, Any]:
             folders.verify(model.path.parent)
         found["offset"] = Model.load(RewardModel.objects.get().path).offset
     return found
+
+
+def yes(text: str) -> bool:
+    return True
+
+
+def no(text: str) -> bool:
+    return False
+
+
+def names(archive: Path) -> list[str]:
+    with tarfile.open(archive) as tar:
+        return tar.getnames()
 
 
 def run(*words: str, module: str = "", **environment: str) -> "subprocess.CompletedProcess[str]":

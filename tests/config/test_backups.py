@@ -7,13 +7,11 @@ import signal
 import stat
 import sys
 import tarfile
-import tempfile
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO, StringIO
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -25,66 +23,12 @@ from annotate.models import AuditEvent, Project, Prompt, Ranking
 from config import address
 from config.backups import making, restoring
 from config.backups.archive import MANIFEST, Archive, BackupRefused, Writer
-from tests import factories, homes
+from tests import factories
 from tests.config import installation
-from tests.config.installation import facts_of, run
+from tests.config.installation import facts_of, names, no, run, yes
 from training.models import Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def home(settings, tmp_path) -> Path:
-    settings.HOME = tmp_path / "home"
-    (settings.HOME / "keys").mkdir(parents=True)
-    (settings.HOME / "keys/secret_key").write_text("secret")
-    (settings.HOME / "keys/postgres_password").write_text("of one cluster")
-    (settings.HOME / "logs").mkdir()
-    return settings.HOME
-
-
-@pytest.fixture
-def new_home() -> Iterator[str]:
-    """The path of a home that nobody uses yet, short enough for sockets; this process stays where it is."""
-    folder = Path(tempfile.mkdtemp(prefix="plackett-home-"))
-    yield str(folder)
-    homes.remove(folder)
-
-
-@pytest.fixture
-def full(home) -> Path:
-    installation.make(home)
-    return home
-
-
-@pytest.fixture
-def archive(full, tmp_path) -> Path:
-    making.make(tmp_path / "backup.tar")
-    return tmp_path / "backup.tar"
-
-
-@pytest.fixture
-def database() -> Iterator[str]:
-    """The address of another, empty database on the server of the tests."""
-    with psycopg.connect(**connection.get_connection_params() | {"dbname": "postgres"}, autocommit=True) as server:
-        name = f"restored_{uuid4().hex}"
-        server.execute(f"CREATE DATABASE {name}")
-        params = connection.get_connection_params()
-        yield f"postgresql://{params['user']}:{params['password']}@/{name}?host={params['host']}"
-        server.execute(f"DROP DATABASE {name}")
-
-
-def yes(text: str) -> bool:
-    return True
-
-
-def no(text: str) -> bool:
-    return False
-
-
-def names(archive: Path) -> list[str]:
-    with tarfile.open(archive) as tar:
-        return tar.getnames()
 
 
 def rewritten(archive: Path, change: Callable, target: str = "changed.tar") -> Path:
@@ -180,31 +124,6 @@ def test_without_models_the_weights_stay_out_and_everything_else_is_there(full, 
     (full / "jobs").rename(tmp_path / "jobs")
     restoring.restore(tmp_path / "small.tar", confirm=yes)
     assert installation.facts() == {name: fact for name, fact in there.items() if name != "offset"}
-
-
-def test_scratch_logs_links_and_work_that_goes_on_stay_out(full, tmp_path):
-    (full / "logs/web.log").write_text("a line")
-    running = Job.objects.create(kind="convert")
-    (running.path / "inputs").mkdir(parents=True)
-    (running.path / "spec.json").write_text("{}")
-    done = Job.objects.filter(state="succeeded").first()
-    (done.path / "output/link").symlink_to("/etc/hostname")
-    making.make(tmp_path / "backup.tar")
-    found = names(tmp_path / "backup.tar")
-    assert f"home/jobs/{done.pk}/attempt-1/log.txt" in found and "home/keys/secret_key" in found
-    odd = ("checkpoints", "partial", "logs/", "/link", f"jobs/{running.pk}/", "postgres_password")
-    assert [name for name in found for part in odd if part in name] == []
-
-
-def test_files_that_are_gone_or_changed_are_told_and_hinder_nothing(full, tmp_path):
-    done = Job.objects.filter(kind="reward").get()
-    next((full / "snapshots").glob("*.jsonl")).unlink()
-    (done.path / "output/model/reward.json").write_text("{}")
-    said = StringIO()
-    call_command("backup", str(tmp_path / "backup.tar"), stderr=said, stdout=StringIO())
-    assert "Not in the backup, for they are gone: snapshots/" in said.getvalue()
-    assert f"not what the database says of them: jobs/{done.pk}/output/model/reward.json." in said.getvalue()
-    restoring.restore(tmp_path / "backup.tar", confirm=yes)
 
 
 def test_a_damaged_byte_is_found_wherever_it_is(archive, tmp_path):

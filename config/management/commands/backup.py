@@ -12,6 +12,7 @@ from django.db import DatabaseError
 from config import embedded
 from config.backups import making
 from config.backups.archive import BackupRefused
+from config.backups.files import own_key
 from config.processes import ServiceFailed
 from config.terminal import Progress
 
@@ -38,10 +39,12 @@ class Command(BaseCommand):
         except (DatabaseError, psycopg.Error) as problem:
             raise CommandError(f"The database could not be read: {str(problem).strip().splitlines()[0]}") from None
         self._warn("Not in the backup, for they are gone", made.missing)
+        self._warn("Not in the backup, nor what is behind them, for they are links", made.links)
         self._warn("In the backup as they are, but not what the database says of them", made.changed)
         size = file.stat().st_size / 1e6
         self.stdout.write(f"{made.rows:,} rows and {made.files:,} files in {file}, {size:,.1f} MB.")
-        self.stdout.write("It holds the secret key and all that people said: keep it where only you can read it.")
+        held = "the secret key and all" if own_key() else "all"
+        self.stdout.write(f"It holds {held} that people said: keep it where only you can read it.")
 
     def _warn(self, text: str, paths: list[str]) -> None:
         if paths:

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0007_browsing'),
+        ('annotate', '0008_more_than_32767'),
     ]
 
     operations = [

@@ -24,6 +24,8 @@ CONTAINERS = [
     ("csv", "CSV, for spreadsheets"),
 ]
 """The same, in words for people."""
+WITHOUT_A_CARD = [(ending, title) for ending, title in CONTAINERS if ending != "zip"]
+"""For what stands in a project: only a snapshot has the card of a folder."""
 WATCHED = 1000
 """Rows between two words of how far it is."""
 LARGE_ROWS, LARGE_BYTES = 100_000, 500 * 1024 * 1024

@@ -56,6 +56,7 @@ urlpatterns = [
     path("projects/<slug:slug>/snapshots/<int:pk>/README.md", snapshots.snapshot_card, name="snapshot_card"),
     path("projects/<slug:slug>/snapshots/<int:pk>/download", snapshots.snapshot_chosen, name="snapshot_chosen"),
     path("projects/<slug:slug>/snapshots/<int:pk>/<str:format>", snapshots.snapshot_download, name="snapshot_download"),
+    path("projects/<slug:slug>/export", snapshots.export, name="export_chosen"),
     path("projects/<slug:slug>/export/<str:format>", snapshots.export, name="export"),
     path("projects/<slug:slug>/rank", desk.rank, name="rank"),
     path("projects/<slug:slug>/rank/undo", desk.undo, name="rank_undo"),

@@ -59,6 +59,7 @@ MATRIX: dict[str, dict[str, str]] = {
     "snapshot_chosen": {"GET": "researcher"},
     "snapshot_download": {"GET": "researcher"},
     "export": {"GET": "researcher"},
+    "export_chosen": {"GET": "researcher"},
     # Jobs and what they make
     "sample": {"GET": "researcher", "POST": "researcher"},
     "train": {"GET": "researcher", "POST": "researcher"},

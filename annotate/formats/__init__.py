@@ -92,7 +92,7 @@ _CONVERSATIONS = {"chosen": "messages", "rejected": "messages"}
 
 WRITERS = {
     "ranking": Writer(
-        "Rankings: every rank of every labeler",
+        "Rankings: every rank and labeler",
         "rankings",
         as_they_are,
         {

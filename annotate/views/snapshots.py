@@ -1,18 +1,16 @@
 """Snapshots: the list, the form that freezes, one, two compared, deleting; and files for others."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate import charts, exports, overview
 from annotate import snapshots as frozen
-from annotate.formats import WRITERS, Writer
+from annotate.formats import WRITERS
 from annotate.freeze_form import FreezeForm, in_words, label_of, told
 from annotate.models import Membership, Project, Snapshot
 from annotate.paging import keyset_page
@@ -32,7 +30,8 @@ def snapshots(request: ProjectRequest, slug: str) -> HttpResponse:
         "project": request.project,
         "page": keyset_page(request.project.snapshots.select_related("created_by"), request),
         "standing": overview.what_stands(request.project),
-        "formats": _formats(WRITERS, lambda format: reverse("export", args=[slug, format])),
+        "formats": WRITERS,
+        "containers": exports.WITHOUT_A_CARD,
         "purpose": _purpose_of(request.project),
     }
     return render(request, "annotate/snapshots.html", context)
@@ -67,7 +66,7 @@ def snapshot(request: ProjectRequest, slug: str, pk: int) -> HttpResponse:
         "project": request.project,
         "snapshot": found,
         "card": card,
-        "formats": _formats(exports.of_kind(found.kind), str),
+        "formats": exports.of_kind(found.kind),
         "containers": exports.CONTAINERS,
         "is_large": exports.is_large(found),
         "settings": told(found.settings),
@@ -148,8 +147,9 @@ def snapshot_chosen(request: ProjectRequest, slug: str, pk: int) -> HttpResponse
 
 @project_role(Role.RESEARCHER)
 @require_safe
-def export(request: ProjectRequest, slug: str, format: str) -> HttpResponseBase:
-    """What stands at this moment. `?for=testing` keeps test prompts in."""
+def export(request: ProjectRequest, slug: str, format: str = "") -> HttpResponseBase:
+    """What stands at this moment, also as a form chose it: `?format=F&as=A`. `?for=testing` keeps test prompts in."""
+    format = format or request.GET.get("format", next(iter(WRITERS)))
     purpose = request.GET.get("for", _purpose_of(request.project))
     if purpose not in Snapshot.Purpose.values:
         raise Http404("Write for=training or for=testing.")
@@ -208,9 +208,3 @@ def _purpose_of(project: Project) -> str:
     """An evaluation project's rankings never enter training."""
     is_for_testing = project.purpose == Project.Purpose.EVALUATION
     return Snapshot.Purpose.TESTING.value if is_for_testing else Snapshot.Purpose.TRAINING.value
-
-
-def _formats(known: dict[str, Writer], address: Callable[[str], str]) -> list[tuple[str, str, str]]:
-    """(address, or what stands for it, title, what it is)."""
-    parted = {name: wanted.label.partition(": ") for name, wanted in known.items()}
-    return [(address(name), title, text) for name, (title, _, text) in parted.items()]

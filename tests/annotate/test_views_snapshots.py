@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from annotate import exports, snapshots
+from annotate.formats import WRITERS
 from annotate.models import AuditEvent, Snapshot
 from tests.factories import make_answers, make_labeler, make_member, make_project, make_prompt, make_ranking, make_task
 from tests.training.learned import make_job
@@ -126,6 +127,18 @@ def test_what_the_form_chose_is_downloaded_in_every_kind_of_file(client, project
     assert response["Content-Type"] == exports.TYPES[ending]
     assert response["Content-Disposition"].endswith(f'-{snapshot.short_hash}.preference.{ending}"')
     assert response.getvalue() == b"".join(exports.export(snapshot, "preference", ending=ending))
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "parquet", "csv"])
+def test_without_freezing_the_same_choice_is_downloaded(client, project, ending):
+    rank(project)
+    page = client.get(url("snapshots")).content.decode()
+    assert all(f'value="{name}"' in page for name in [*WRITERS, ending]) and 'value="zip"' not in page
+    assert all(f'<optgroup label="{kind}">' in page for kind in ("Rankings", "Demonstrations", "Prompts"))
+    response = client.get(url("export_chosen"), {"format": "preference", "as": ending})
+    assert response["Content-Type"] == exports.TYPES[ending]
+    assert response.getvalue() == b"".join(exports.export(project, "preference", ending=ending))
+    assert client.get(url("export_chosen"), {"format": "fun"}).status_code == 404
 
 
 def test_another_projects_snapshot_is_not_downloaded(client, project):

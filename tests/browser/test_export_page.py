@@ -41,3 +41,15 @@ def test_a_file_is_made_and_the_line_for_curl_goes_on_with_what_is_there(page, s
         done = subprocess.run(shlex.split(line), cwd=tmp_path, capture_output=True, text=True, timeout=30)
         assert done.returncode in (0, status), done.stderr
         assert begun.read_bytes() == content
+
+
+def test_what_stands_is_downloaded_as_the_form_chose_it(page, sign_in):
+    project = factories.make_project("bread", name="Bread")
+    sign_in(factories.make_member(project, "researcher"))
+    factories.make_ranking(factories.make_task(project))
+    page.goto("/projects/bread/snapshots/")
+    page.get_by_label("Rows").select_option("preference")
+    page.get_by_label("As", exact=True).select_option("csv")
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="Download").click()
+    assert begun.value.suggested_filename == "bread-now.preference.csv"

@@ -9,6 +9,7 @@ from django.db import DatabaseError
 
 from config import checkup, embedded, health
 from config.address import Address, NoAddress, answers, running_url
+from config.backups.swap import unsettled
 from config.checkup import Ill, Poor, first_line
 from config.processes import ServiceFailed
 from rewards.models import RewardModel
@@ -20,6 +21,9 @@ def home() -> str:
     mode = stat.S_IMODE(settings.HOME.stat().st_mode)
     if not os.access(settings.HOME, os.W_OK | os.X_OK):
         raise Ill(f"{settings.HOME} cannot be written.", "Change its owner, or set PLACKETT_HOME to another folder.")
+    for folder in unsettled(settings.HOME):
+        remedy = f"Start Plackett, or restore again. Leave {folder} alone until then: it may hold the one copy."
+        raise Ill("A restore broke off, or is under way: not all files are in their places.", remedy)
     if mode & 0o077:
         raise Poor(f"Others can look into it: its mode is {mode:o}.", f"Run: chmod 700 {settings.HOME}")
     return str(settings.HOME)

@@ -15,6 +15,7 @@ from django.utils.timezone import now
 from annotate.models import AuditEvent
 from config.backups import files, tables
 from config.backups.archive import FORMAT, HOME, BackupRefused, Manifest, Member, Table, Tell, Writer, table_member
+from config.backups.swap import unsettled
 from rewards.model_folder import sync
 from training.code import code_version
 
@@ -35,6 +36,11 @@ def make(file: Path, *, with_models: bool = True, tell: Tell = lambda text: None
     """Write everything into one file, which is seen whole or not at all. Raises BackupRefused.
 
     People may go on working: rows that they add from now on are not in it."""
+    if unsettled(Path(settings.HOME)):
+        raise BackupRefused(
+            f"A restore into {settings.HOME} broke off, or is under way. Start Plackett, or restore again: both first "
+            "put the files in order."
+        )
     with _draft(file) as draft:
         writer = Writer(draft)
         with _one_moment():

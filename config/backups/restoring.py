@@ -2,9 +2,8 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -16,10 +15,12 @@ from config import embedded
 from config.address import Running, alone
 from config.backups import files, tables
 from config.backups.archive import HOME, Archive, BackupRefused, Manifest, Tell, table_member
+from config.backups.swap import Swap, settle_left, unbroken
 from config.processes import ServiceFailed, wait_until
-from rewards.model_folder import sync
 from training.code import code_version
 
+FOLDERS = ("jobs", "snapshots")
+"""Of the home, which are replaced in any case."""
 Confirm = Callable[[str], bool]
 
 
@@ -31,14 +32,13 @@ def restore(file: Path, *, confirm: Confirm, tell: Tell = lambda text: None) -> 
     with Archive.opened(file, tell) as archive:
         _check_version(archive)
         with _for_ourselves():
+            settle_left(home)
             _check_database()
             _check_weights(archive, home)
             _check_links(home, _units(archive))
             if _is_used(home) and not confirm(f"{home} and its database hold data, which would be replaced."):
                 raise BackupRefused(f"Nothing was restored: {home} or its database hold data. See --force and --home.")
-            with _scratch(home) as scratch:
-                _unpack(archive, scratch, tell)
-                _bring_in(archive, Swap(home, scratch, _units(archive)), tell)
+            _replace(archive, home, tell)
         return archive.manifest
 
 
@@ -108,27 +108,31 @@ def _check_links(home: Path, units: list[str]) -> None:
 
 
 def _is_used(home: Path) -> bool:
-    folders = (home / "jobs", home / "snapshots")
+    folders = [home / name for name in FOLDERS]
     return any(folder.is_dir() and any(folder.iterdir()) for folder in folders) or tables.has_data()
 
 
-@contextmanager
-def _scratch(home: Path) -> Iterator[Path]:
-    """A folder within the home, gone at the end."""
+def _replace(archive: Archive, home: Path, tell: Tell) -> None:
     try:
-        with tempfile.TemporaryDirectory(dir=home, prefix="restoring-") as folder:
-            yield Path(folder)
+        swap = Swap.begun(home)
+        try:
+            _unpack(archive, swap.new, tell)
+            _bring_in(archive, swap, tell)
+        finally:
+            swap.remove()
     except OSError as problem:
         raise BackupRefused(
             f"The backup could not be restored into {home}: {problem.strerror}. What was there is as it was."
         ) from None
 
 
-def _unpack(archive: Archive, scratch: Path, tell: Tell) -> None:
+def _unpack(archive: Archive, folder: Path, tell: Tell) -> None:
     paths, done = archive.home_files(), 0
+    for unit in FOLDERS:
+        (folder / unit).mkdir(mode=0o700, parents=True)
     total = sum(archive.expected[f"{HOME}/{path}"]["size"] for path in paths)
     for path in paths:
-        target = scratch / "new" / path
+        target = folder / path
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with open(descriptor, "wb") as output:
@@ -140,8 +144,26 @@ def _unpack(archive: Archive, scratch: Path, tell: Tell) -> None:
             os.fsync(output.fileno())
 
 
-def _bring_in(archive: Archive, swap: "Swap", tell: Tell) -> None:
+def _bring_in(archive: Archive, swap: Swap, tell: Tell) -> None:
     """Rows first, files last, then the commit: whatever fails, both are as they were."""
+    problem: Exception | None = None
+    with ExitStack() as at_the_end:
+        try:
+            with transaction.atomic():
+                _fill(archive, tell)
+                at_the_end.enter_context(unbroken())
+                swap.do(_units(archive))
+        except (DatabaseError, psycopg.Error) as caught:  # COPY raises those of psycopg
+            problem = caught
+        finally:
+            is_done = swap.settle()
+            connection.close()
+    if problem and not is_done:
+        said = str(problem).strip().splitlines()[0]
+        raise BackupRefused(f"The database did not take the backup: {said} What was there is as it was.")
+
+
+def _fill(archive: Archive, tell: Tell) -> None:
     manifest = archive.manifest
 
     def contents() -> Iterator[tuple[tables.Table, Iterator[bytes]]]:
@@ -149,52 +171,14 @@ def _bring_in(archive: Archive, swap: "Swap", tell: Tell) -> None:
             tell(f"Table {table['name']}: {table['rows']:,} rows")
             yield table, archive.blocks(table_member(table["name"]))
 
-    try:
-        with transaction.atomic():
-            tell("Making the tables")
-            tables.replace(manifest["migrations"])
-            tables.fill(contents(), manifest["migrations"])
-            if tables.is_current():
-                AuditEvent.record("restore", subject=Path(str(archive.tar.name)).name, made_at=manifest["made_at"])
-            swap.do()
-    except BaseException as problem:
-        swap.undo()
-        if isinstance(problem, DatabaseError | psycopg.Error):  # COPY raises those of psycopg
-            said = str(problem).strip().splitlines()[0]
-            raise BackupRefused(f"The database did not take the backup: {said} What was there is as it was.") from None
-        raise
-    finally:
-        connection.close()
+    tell("Making the tables")
+    tables.replace(manifest["migrations"])
+    tables.fill(contents(), manifest["migrations"])
+    if tables.is_current():
+        AuditEvent.record("restore", subject=Path(str(archive.tar.name)).name, made_at=manifest["made_at"])
 
 
 def _units(archive: Archive) -> list[str]:
     """What is replaced as one: each folder at the top of the home; of the keys, the one file."""
     tops = {path if path == files.SECRET_KEY else path.split("/")[0] for path in archive.home_files()}
-    return sorted(tops | {"jobs", "snapshots"})
-
-
-class Swap:
-    """Put new files and folders into the home, and if need be the old ones back."""
-
-    def __init__(self, home: Path, scratch: Path, units: list[str]) -> None:
-        self.home, self.scratch, self.units = home, scratch, units
-        self.moves: list[tuple[Path, Path]] = []
-
-    def do(self) -> None:
-        for unit in self.units:
-            self._move(self.home / unit, self.scratch / "old" / unit)
-            self._move(self.scratch / "new" / unit, self.home / unit)
-        sync(self.home)
-
-    def undo(self) -> None:
-        while self.moves:
-            source, target = self.moves[-1]
-            if target.exists() and not source.exists():  # noted before it was done: it may not have been
-                os.rename(target, source)
-            self.moves.pop()
-
-    def _move(self, source: Path, target: Path) -> None:
-        if source.exists():
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.moves.append((source, target))
-            os.rename(source, target)
+    return sorted(tops | set(FOLDERS))

@@ -21,6 +21,8 @@ from config.backups.archive import BLOCK, BackupRefused, Table
 OURS = ("annotate", "rewards", "training", "config")
 MADE_BY_DJANGO = {"django_content_type", "auth_permission"}
 """Filled by `migrate` itself: no sign that anyone was here."""
+SIGNED = MigrationRecorder.Migration._meta.db_table
+"""Every database of ours has it, whatever its version."""
 PACKING = 3
 """Level of gzip: nearly as fast as the lowest."""
 Migrations = list[tuple[str, str]]
@@ -115,7 +117,7 @@ def _is_followed(loader: MigrationLoader, node: tuple[str, str], among: set[tupl
 
 def _drop() -> None:
     with connection.cursor() as cursor:
-        for name in [*names_of(models_at(applied())), MigrationRecorder.Migration._meta.db_table]:
+        for name in [*names_of(models_at(applied())), SIGNED]:
             cursor.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(sql.Identifier(name)))
         cursor.execute(
             "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = current_schema()::regnamespace "
@@ -147,6 +149,19 @@ def fill(tables: Iterable[tuple[Table, Iterator[bytes]]], migrations: Migrations
         _let_triggers(names, "ENABLE")
         for owner, key, definition in keys:
             cursor.execute(f'ALTER TABLE {owner} ADD CONSTRAINT "{key}" {definition}')
+
+
+def sign(name: str) -> None:
+    """Leave a name in the database, to tell by it whether this transaction was committed."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(SIGNED), sql.Literal(name)))
+        cursor.execute("SET LOCAL synchronous_commit = on")  # what is seen to be committed must stay so
+
+
+def is_signed(name: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT obj_description(to_regclass(%s), 'pg_class')", [SIGNED])
+        return bool(cursor.fetchone()[0] == name)
 
 
 def _let_triggers(names: list[str], do: str) -> None:

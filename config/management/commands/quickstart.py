@@ -21,6 +21,8 @@ from django.utils.timezone import now
 from annotate.accounts import first_admin, sign_in_link
 from config import demo, embedded, supervision
 from config.address import Address, NoAddress, Running, alone, answers
+from config.backups.archive import BackupRefused
+from config.backups.swap import settle_left
 from config.processes import ServiceFailed, wait_until
 from config.supervision import Child
 from training.models import Job
@@ -63,13 +65,15 @@ class Command(BaseCommand):
             again = _typed("quickstart", "--no-demo") if no_demo else " ".join([*_home(), "make demo"])
             self.say(f"Stopped. `{again}` goes on where you left.")
             raise
-        except (NoAddress, Running, ServiceFailed) as problem:
+        except (BackupRefused, NoAddress, Running, ServiceFailed) as problem:
             raise CommandError(str(problem)) from None
 
     def prepare(self, *, with_demo: bool) -> None:
         self.say(f"Plackett keeps everything in {settings.HOME}.")
         for name in embedded.ensure():
             self.say(f"{name} is up.")
+        for is_done in settle_left(settings.HOME):
+            self.say(f"A restore that broke off is {'brought to its end' if is_done else 'undone'}.")
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
         self.say("The database is up to date.")

@@ -22,7 +22,7 @@ def copy_in(model: type[models.Model], fields: Sequence[str], rows: Iterable[Seq
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(model._meta.db_table), sql.SQL(", ").join(columns)
     )
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
 
@@ -33,7 +33,8 @@ def copy_out(rows: models.QuerySet[Any, tuple[Any, ...]], types: Sequence[str]) 
     The database goes on while a row is worked on, where a cursor waits to be asked for more. Until the last row, or
     until this is closed, the connection does nothing else."""
     query, values = rows.query.sql_with_params()
-    with connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)", values) as copy:
+    statement = f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement, values) as copy:
         copy.set_types(types)
         yield from copy.rows()
 

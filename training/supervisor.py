@@ -80,20 +80,19 @@ def _attempt(job: Job, folder: JobFolder, heartbeat: "Heartbeat", tell: Tell, st
 
 
 def _in_process(job: Job, folder: JobFolder, heartbeat: "Heartbeat", tell: Tell, stop: threading.Event) -> Outcome:
-    """A light kind, done right here. It looks up between its steps, and leaves when it is asked to."""
-    noted_at = float("-inf")
+    """A light kind, done right here. It looks up between its steps, and leaves when it is asked to. What it says then
+    is written by the heartbeat: its own connection may be in the middle of something."""
+    told_at = float("-inf")
 
     def watch(step: int, total: int) -> None:
-        nonlocal noted_at
+        nonlocal told_at
         if heartbeat.lost:
             raise Fenced(f"Job {job.pk}: attempt {job.attempt} lost its lease.")
-        if stop.is_set():
-            heartbeat.patiently(lambda: lifecycle.request_stop(job))
         if stop.is_set() or heartbeat.flags.cancel or heartbeat.flags.stop:
             raise light.Stopped
-        if step == total or time.monotonic() - noted_at >= STORE_EVERY:
-            noted_at = time.monotonic()
-            heartbeat.patiently(lambda: _note(job, {"step": step, "total": total, "time": time.time()}))
+        heartbeat.note({"step": step, "total": total, "time": time.time()})
+        if step == total or time.monotonic() - told_at >= STORE_EVERY:
+            told_at = time.monotonic()
             tell(f"{step}/{total}")
 
     output = folder.partial(job.attempt)
@@ -101,7 +100,12 @@ def _in_process(job: Job, folder: JobFolder, heartbeat: "Heartbeat", tell: Tell,
     try:
         light.WORK[job.kind](job, output, watch)
     except light.Stopped:
+        if stop.is_set():
+            heartbeat.patiently(lambda: lifecycle.request_stop(job))
         return Outcome("stopped")
+    except DATABASE_AWAY as problem:
+        return Outcome("killed", f"The database broke off what it did ({_first_line(problem)}).")
+    heartbeat.patiently(heartbeat.write)
     return Outcome("done")
 
 
@@ -188,8 +192,12 @@ def _sentence(problem: Exception) -> str:
         return str(problem)
     if isinstance(problem, OSError):
         return f"The worker could not read or write the job's files ({problem}). Put that right and retry."
-    text = (str(problem).strip().splitlines() or [""])[0]
-    return f"The worker failed unexpectedly ({type(problem).__name__}: {text}). Its log has the details."
+    name = type(problem).__name__
+    return f"The worker failed unexpectedly ({name}: {_first_line(problem)}). Its log has the details."
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem).strip().splitlines() or [""])[0]
 
 
 class Heartbeat:
@@ -202,6 +210,8 @@ class Heartbeat:
         self.flags = Flags(cancel=False, stop=False)
         self.lost = False
         self.on_loss: Callable[[], None] = lambda: None
+        self._event: Event | None = None
+        self._writing = threading.Lock()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat of job {job.pk}", daemon=True)
         self._timer = self._new_timer(settings.JOB_LEASE_SECONDS)
@@ -216,6 +226,19 @@ class Heartbeat:
         if self._thread.is_alive():
             self._thread.join(timeout=5)
 
+    def note(self, event: Event) -> None:
+        """How far it is: written down with the next look, unless a newer one comes before."""
+        self._event = event
+
+    def write(self) -> None:
+        """Write down what was noted last. Raises Fenced."""
+        with self._writing:
+            event = self._event
+            if event is not None:
+                _note(self.job, event)
+            if self._event is event:
+                self._event = None
+
     def patiently(self, action: Callable[[], Result]) -> Result:
         """Do it, and while the database is away, again, for as long as the lease holds. Raises Fenced then."""
         while True:
@@ -223,7 +246,7 @@ class Heartbeat:
                 return action()
             except DATABASE_AWAY as problem:
                 connection.close()
-                log.warning("Job %s: the database is away (%s)", self.job.pk, str(problem).strip().splitlines()[:1])
+                log.warning("Job %s: the database is away (%s)", self.job.pk, _first_line(problem))
             if self.lost:
                 raise Fenced(f"Job {self.job.pk}: attempt {self.job.attempt} could not renew its lease.")
             time.sleep(0.5)
@@ -239,6 +262,7 @@ class Heartbeat:
                     self._wind_up(settings.JOB_LEASE_SECONDS - (time.monotonic() - started))
                 else:
                     self.flags = lifecycle.flags(self.job)
+                self.write()
             except Fenced:
                 self._lose()
             except DATABASE_AWAY:

@@ -49,7 +49,6 @@ urlpatterns = [
     path("projects/<slug:slug>/rankings/<int:pk>", rankings.ranking, name="ranking"),
     path("projects/<slug:slug>/agreement", agreement.agreement, name="agreement"),
     path("projects/<slug:slug>/snapshots/", snapshots.snapshots, name="snapshots"),
-    path("projects/<slug:slug>/snapshots/new", snapshots.freeze, name="freeze"),
     path("projects/<slug:slug>/snapshots/compare", snapshots.snapshot_compare, name="snapshot_compare"),
     path("projects/<slug:slug>/snapshots/<int:pk>", snapshots.snapshot, name="snapshot"),
     path("projects/<slug:slug>/snapshots/<int:pk>/delete", snapshots.snapshot_delete, name="snapshot_delete"),

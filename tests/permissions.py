@@ -74,6 +74,7 @@ MATRIX: dict[str, dict[str, str]] = {
     "job_link": {"POST": "researcher"},
     "export_file": {"GET": "anyone"},  # who has the secret in the address
     "make_file": {"GET": "researcher", "POST": "researcher"},
+    "under_way": {"GET": "researcher"},
     "cancel_job": {"POST": "researcher"},
     "retry_job": {"POST": "researcher"},
     "policies": {"GET": "signed in"},

@@ -69,7 +69,7 @@ def rows_of_everything(project: Project) -> dict[str, Any]:
         rows[name] = {"pk": member.pk}
     for name in ("job", "job_metrics", "job_scores", "job_log", "cancel_job", "retry_job"):
         rows[name] = {"pk": job.pk}
-    rows |= {"export_file": link_to_a_file(snapshot), "make_file": {"pk": snapshot.pk}}
+    rows |= {"under_way": {"kind": "freeze"}, "export_file": link_to_a_file(snapshot), "make_file": {"pk": snapshot.pk}}
     rows |= {"job_link": {"pk": Job.objects.get(kind="export", project=project).pk}}
     for name in ("reward_model", "score"):
         rows[name] = {"pk": model.pk}

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet, Value
 from django.db.models.functions import MD5, Concat
 
-from annotate import exports
+from annotate import exports, snapshots
 from annotate.models import AnswerBatch, Project, Prompt, Snapshot, User
 from annotate.ranking import MOST_AT_THE_DESK
 from rewards.models import RewardModel
@@ -183,6 +183,20 @@ def _export(project: Project, user: User | None, inputs: Inputs) -> Inputs:
     return {"snapshot": _find(_held_snapshots().filter(project=project), inputs.get("snapshot"), "snapshot").pk}
 
 
+def _freeze(project: Project, user: User | None, inputs: Inputs) -> Inputs:
+    """What is told now need not be waited for; the rows are looked at again when they are frozen."""
+    spec = inputs.get("spec") or {}
+    if not isinstance(spec, dict):
+        raise Refused("spec holds the options of a snapshot by their names.")
+    try:
+        asked = snapshots.SnapshotSpec.from_json(spec)
+    except snapshots.InvalidSnapshotSpec as problem:
+        raise Refused(str(problem)) from None
+    if refusal := snapshots.refusal(project, asked):
+        raise Refused(refusal)
+    return {"spec": asked.to_json()}
+
+
 def _held_snapshots() -> QuerySet[Snapshot]:
     """Locked as a foreign key would: a job names its snapshot by its id alone."""
     return Snapshot.objects.select_for_update(no_key=True)
@@ -258,5 +272,6 @@ CHECKS: dict[str, tuple[Callable[[Any, User | None, Inputs], Inputs], tuple[str,
     "score": (_score, ("reward_model", "batch", "rows")),
     "best_of_n": (_best_of_n, ("policy", "reward_model", *PROMPTS)),
     "export": (_export, ("snapshot",)),
+    "freeze": (_freeze, ("spec",)),
 }
 """For each kind the check, and the names of its inputs."""

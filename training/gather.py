@@ -360,4 +360,5 @@ DOORS = {
         collect=_collect_answers,
     ),
     "export": Door(paths=lambda job: {}),
+    "freeze": Door(paths=lambda job: {}),
 }

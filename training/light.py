@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from annotate import exports
+from annotate import exports, snapshots
 from annotate.models import Snapshot
-from annotate.snapshots import SnapshotDamaged
+from training import frozen
 from training.checks import Refused
+from training.lifecycle import held
 from training.models import Job
 
 Watch = Callable[[int, int], None]
@@ -28,9 +29,24 @@ def export(job: Job, output: Path, watch: Watch) -> None:
         )
         with (output / exports.filename(snapshot, format, ending)).open("xb") as file:
             file.writelines(pieces)
-    except (exports.ExportRefused, SnapshotDamaged) as problem:
+    except (exports.ExportRefused, snapshots.SnapshotDamaged) as problem:
         raise Refused(str(problem)) from problem
 
 
-WORK: dict[str, Callable[[Job, Path, Watch], None]] = {"export": export}
+def freeze(job: Job, output: Path, watch: Watch) -> None:
+    """The snapshot, its file and its row; the job remembers which it is from the moment that it is there. An attempt
+    that is killed just then is done again, and the same content is the same snapshot. Raises Refused and Fenced."""
+
+    def keep(snapshot: Snapshot) -> None:
+        with held(job) as locked:
+            frozen.remember(locked, snapshot)
+
+    assert job.project is not None
+    try:
+        snapshots.freeze(project=job.project, spec=frozen.spec_of(job), user=job.created_by, watch=watch, keep=keep)
+    except snapshots.SnapshotRefused as problem:
+        raise Refused(str(problem)) from problem
+
+
+WORK: dict[str, Callable[[Job, Path, Watch], None]] = {"export": export, "freeze": freeze}
 """For each kind what does it: its files go into the folder, and are the job's output once it returns."""

@@ -86,6 +86,11 @@ class ExportSpec(Spec):
     """JSON lines, Parquet, a folder with the card, or CSV."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FreezeSpec(Spec):
+    """Freeze a snapshot. What it is asked to hold is a spec of its own, annotate's SnapshotSpec, among the inputs."""
+
+
 class Kind(NamedTuple):
     """A kind of job: its settings, its name for people, its queue, what it does in a sentence, and its progress."""
 
@@ -122,5 +127,12 @@ KINDS: dict[str, Kind] = {
         "light",
         "A snapshot becomes one file, whose download can break off and go on.",
         "{step} of {total} rows written",
+    ),
+    "freeze": Kind(
+        FreezeSpec,
+        "Freeze a snapshot",
+        "light",
+        "What stands now becomes a file that never changes.",
+        "{step} of {total} rows gathered",
     ),
 }

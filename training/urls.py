@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from training.views import exports, home, jobs, launches, policies, projects, reward_models, workers
+from training.views import (
+    exports,
+    freezing,
+    home,
+    jobs,
+    launches,
+    policies,
+    projects,
+    reward_models,
+    under_way,
+    workers,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -12,7 +23,9 @@ urlpatterns = [
     path("projects/<slug:slug>/best-of-n", launches.best_of_n, name="best_of_n"),
     path("projects/<slug:slug>/send-to-desk", projects.send_to_desk, name="send_to_desk"),
     path("projects/<slug:slug>/batches/<int:pk>/origin", projects.batch_origin, name="batch_origin"),
+    path("projects/<slug:slug>/snapshots/new", freezing.freeze, name="freeze"),
     path("projects/<slug:slug>/snapshots/<int:pk>/files/new", launches.make_file, name="make_file"),
+    path("projects/<slug:slug>/under-way/<str:kind>", under_way.under_way, name="under_way"),
     path("exports/<str:secret>/<str:name>", exports.export_file, name="export_file"),
     path("jobs/", jobs.jobs, name="jobs"),
     path("jobs/<int:pk>", jobs.job, name="job"),

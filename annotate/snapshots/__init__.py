@@ -3,10 +3,10 @@
 What is asked for is a SnapshotSpec; selection.py makes querysets of it, freezing.py a file."""
 
 from annotate.snapshots.comparing import Difference, compare
-from annotate.snapshots.files import SnapshotDamaged, SnapshotRefused, path_of, read, verify
+from annotate.snapshots.files import SnapshotDamaged, SnapshotRefused, path_of, read, sweep, verify
 from annotate.snapshots.freezing import NoSuchSnapshot, SnapshotInUse, delete, find, freeze, leaks, rows_of
 from annotate.snapshots.markdown import readme
-from annotate.snapshots.previews import Preview, one_moment, preview
+from annotate.snapshots.previews import Preview, one_moment, preview, refusal
 from annotate.snapshots.spec import InvalidSnapshotSpec, SnapshotSpec
 from annotate.snapshots.splitting import TooFewConversations, heldout_size, split
 
@@ -31,7 +31,9 @@ __all__ = [
     "preview",
     "read",
     "readme",
+    "refusal",
     "rows_of",
     "split",
+    "sweep",
     "verify",
 ]

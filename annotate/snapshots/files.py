@@ -5,8 +5,9 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
@@ -15,6 +16,10 @@ from django.db import connection, transaction
 from annotate import json_lines
 from annotate.formats.rows import Row
 from annotate.models import Snapshot
+
+DRAFT = ".freezing-"
+ABANDONED = timedelta(hours=6)
+"""A draft to which nothing was added for so long is nobody's: a million rankings are frozen within minutes."""
 
 
 class SnapshotRefused(ValueError):
@@ -76,7 +81,7 @@ def written(rows: Iterable[Row]) -> Iterator[Draft]:
     folder, digest, size = _folder(), hashlib.sha256(), 0
     with _writing(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = tempfile.NamedTemporaryFile(dir=folder, prefix=".freezing-", delete=False)  # noqa: SIM115
+        draft = tempfile.NamedTemporaryFile(dir=folder, prefix=DRAFT, delete=False)  # noqa: SIM115
     try:
         with _writing(folder), draft:
             for row in rows:
@@ -102,6 +107,14 @@ def forget(sha256: str) -> None:
         hold(sha256)
         if not Snapshot.objects.filter(sha256=sha256).exists():
             _path(sha256).unlink(missing_ok=True)
+
+
+def sweep(at: datetime) -> None:
+    """Remove the drafts that a freezing left behind because it was killed; one that fails removes its own."""
+    for draft in _folder().glob(f"{DRAFT}*"):
+        with suppress(FileNotFoundError):
+            if draft.stat().st_mtime < (at - ABANDONED).timestamp():
+                draft.unlink()
 
 
 def _rows(path: Path) -> Iterator[Row]:

@@ -1,6 +1,6 @@
 """Freeze what a spec chooses into a file and a row, find it again, and delete it."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -19,7 +19,10 @@ from annotate.snapshots.splitting import TooFewConversations
 from annotate.snapshots.tally import Tally
 
 SHORTEST_HASH = 8
+WATCHED = 1000
+"""Rows between two words of how far it is."""
 USES_NAMED = 3
+Watch = Callable[[int, int], None]
 
 
 class NoSuchSnapshot(LookupError):
@@ -37,11 +40,16 @@ def freeze(
     kind: str = Snapshot.Kind.RANKINGS,
     purpose: str = Snapshot.Purpose.TRAINING,
     user: User | None = None,
+    watch: Watch = lambda done, total: None,
+    keep: Callable[[Snapshot], None] = lambda snapshot: None,
 ) -> Snapshot:
     """Write what the spec chooses of what stands now, and return its row; `kind` and `purpose` are for a plain one.
 
     The same content gives the same hash, and by the same settings the same row. For training, rankings of test prompts
-    are left out, and of every prompt that shares a conversation with one. Raises SnapshotRefused."""
+    are left out, and of every prompt that shares a conversation with one. Raises SnapshotRefused.
+
+    `watch` hears how many are gathered of how many, and leaves off by raising: the connection is busy meanwhile. `keep`
+    is given the row within the transaction that stores it."""
     spec = spec or SnapshotSpec(kind=str(kind), purpose=str(purpose))
     selection, tally = Selection(project, spec), Tally(spec.kind)
     with ExitStack() as drafts:
@@ -52,10 +60,11 @@ def freeze(
                 raise SnapshotRefused(str(problem)) from problem
             previews.refuse(previews.refusal_of(selection, counted))
             with closing(rows.rows_of(selection)) as found:
-                draft = drafts.enter_context(files.written(tally.passing(found)))
+                passing = _watched(tally.passing(found), spec, watch, counted[-1][1])
+                draft = drafts.enter_context(files.written(passing))
             left_out = previews.left_out_of(counted) + _without_a_winner(selection, tally)
             card = card_of(selection, tally, left_out)
-        return _store(selection, draft, card, user)
+        return _store(selection, draft, card, user, keep)
 
 
 def rows_of(project: Project, kind: str, purpose: str) -> Generator[Row]:
@@ -103,13 +112,27 @@ def _plain(project: Project, kind: str, purpose: str) -> Selection:
     return Selection(project, SnapshotSpec(kind=str(kind), purpose=str(purpose)))
 
 
-def _store(selection: Selection, draft: Draft, card: dict[str, Any], user: User | None) -> Snapshot:
+def _watched(passing: Iterable[Row], spec: SnapshotSpec, watch: Watch, total: int) -> Iterator[Row]:
+    """Of several rankings that are made one row, each counts."""
+    gathered = told = 0
+    watch(gathered, total)
+    for row in passing:
+        yield row
+        gathered += row["n_rankings"] if spec.is_consensus else 1
+        if gathered >= told + WATCHED:
+            told = gathered
+            watch(gathered, total)
+    watch(total, total)
+
+
+def _store(
+    selection: Selection, draft: Draft, card: dict[str, Any], user: User | None, keep: Callable[[Snapshot], None]
+) -> Snapshot:
     project, spec = selection.project, selection.spec
     left_out = sum(one["rows"] for one in card["left_out"])
     versions = [one["version"] for one in card.get("guidelines", []) if one["version"] is not None]
     with transaction.atomic():
         files.hold(draft.sha256)
-        draft.publish()
         snapshot, is_new = Snapshot.objects.get_or_create(
             project=project,
             kind=spec.kind,
@@ -129,6 +152,8 @@ def _store(selection: Selection, draft: Draft, card: dict[str, Any], user: User 
                 "snapshot.freeze", user=user, project=project, subject=draft.sha256,
                 kind=spec.kind, purpose=spec.purpose, settings=spec.chosen(),
             )  # fmt: skip
+        keep(snapshot)
+        draft.publish()
     return snapshot
 
 

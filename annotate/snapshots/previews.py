@@ -25,6 +25,8 @@ LENGTHS_READ = 5_000
 """Rankings whose answers are measured for a preview. A freezing measures all."""
 REPEATS_READ = 20_000
 """Rankings, of labelers who ranked answers to a prompt more than once, that are looked through for contradictions."""
+LOOKED_THROUGH = 100_000
+"""Rows: a second and a half."""
 IDS_NAMED = 5
 MUCH_LONGER, MUCH_SHORTER = 0.6, 0.4
 """A longer answer that wins more or less often than so is worth a warning."""
@@ -75,6 +77,19 @@ def preview(project: Project, spec: SnapshotSpec) -> Preview:
         return Preview(counts, left_out, warnings(_facts(rows, counts)), refusal)
 
 
+def refusal(project: Project, spec: SnapshotSpec) -> str:
+    """Why this would not be frozen now, as the freezing says it, or empty; of more than a request can look through,
+    only whether it is for the wrong purpose."""
+    with one_moment():
+        selection = Selection(project, spec)
+        if selection.there.order_by()[: LOOKED_THROUGH + 1].count() > LOOKED_THROUGH:
+            return _wrong_purpose(selection)
+        try:
+            return refusal_of(selection, steps_counted(selection))
+        except TooFewConversations as problem:
+            return str(problem)
+
+
 @contextmanager
 def one_moment() -> Iterator[None]:
     """All queries inside see the database as it is at one moment. Inside a transaction, that one decides."""
@@ -99,13 +114,19 @@ def left_out_of(counted: list[tuple[str, int]]) -> list[LeftOut]:
 
 def refusal_of(selection: Selection, counted: list[tuple[str, int]]) -> str:
     """Why these rows must not be frozen, or empty."""
-    project, spec = selection.project, selection.spec
-    if spec.purpose == "training" and project.purpose == Project.Purpose.EVALUATION:
-        return f"{project} is for evaluation: its rankings never enter training. Freeze them for testing instead."
+    if wrong := _wrong_purpose(selection):
+        return wrong
     if not counted[-1][1]:
         return _nothing(selection, counted)
-    if spec.purpose == "training":
+    if selection.spec.purpose == "training":
         return leaks(selection)
+    return ""
+
+
+def _wrong_purpose(selection: Selection) -> str:
+    project = selection.project
+    if selection.spec.purpose == "training" and project.purpose == Project.Purpose.EVALUATION:
+        return f"{project} is for evaluation: its rankings never enter training. Freeze them for testing instead."
     return ""
 
 

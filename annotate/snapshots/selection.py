@@ -44,7 +44,7 @@ class Selection:
         return list(self._steps())
 
     def _steps(self) -> Iterator[tuple[str, Rows]]:
-        rows = self._all()
+        rows = self.there
         yield "", rows
         for reason, keep in (*self._about_prompts(), *self._about_rows()):
             rows = keep(rows)
@@ -66,7 +66,9 @@ class Selection:
         there = _asked(self.project.prompts.filter(split=Prompt.Split.TRAIN, pk__in=here))
         return Prompt.objects.filter(pk__in=[pk for pk, question in there if question in asked]).order_by("pk")
 
-    def _all(self) -> Rows:
+    @property
+    def there(self) -> Rows:
+        """All that is of the kind."""
         if self.spec.kind == "rankings":
             return Ranking.objects.standing().filter(task__project=self.project)
         if self.spec.kind == "demonstrations":

@@ -1,4 +1,4 @@
-"""Snapshots: the list, the form that freezes, one, two compared, deleting; and files for others."""
+"""Snapshots: the list, one, two compared, deleting; and files for others."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from annotate import charts, exports, overview
 from annotate import snapshots as frozen
 from annotate.formats import WRITERS
-from annotate.freeze_form import FreezeForm, in_words, label_of, told
+from annotate.freeze_form import in_words, label_of, told
 from annotate.models import Membership, Project, Snapshot
 from annotate.paging import keyset_page
 from annotate.requests import ProjectRequest
@@ -35,24 +35,6 @@ def snapshots(request: ProjectRequest, slug: str) -> HttpResponse:
         "purpose": _purpose_of(request.project),
     }
     return render(request, "annotate/snapshots.html", context)
-
-
-@project_role(Role.RESEARCHER)
-@require_http_methods(["GET", "POST"])
-def freeze(request: ProjectRequest, slug: str) -> HttpResponse:
-    """The form. Sent with `preview`, it says what would be frozen, and freezes nothing."""
-    form = FreezeForm(request.POST or None, project=request.project)
-    is_preview = "preview" in request.POST
-    preview = None
-    if request.method == "POST" and form.is_valid():
-        if is_preview:
-            preview = frozen.preview(request.project, form.spec)
-        elif snapshot := _frozen(request, form):
-            messages.success(request, f"{snapshot} is frozen.")
-            return redirect("snapshot", slug, snapshot.pk)
-    context = {"project": request.project, "form": form, "preview": preview}
-    template = "annotate/_freeze_preview.html" if request.htmx else "annotate/freeze.html"
-    return render(request, template, context, status=422 if form.errors else 200)
 
 
 @project_role(Role.RESEARCHER)
@@ -154,14 +136,6 @@ def export(request: ProjectRequest, slug: str, format: str = "") -> HttpResponse
     if purpose not in Snapshot.Purpose.values:
         raise Http404("Write for=training or for=testing.")
     return _download(request, request.project, format, purpose=purpose)
-
-
-def _frozen(request: ProjectRequest, form: FreezeForm) -> Snapshot | None:
-    try:
-        return frozen.freeze(project=request.project, spec=form.spec, user=request.user)
-    except frozen.SnapshotRefused as problem:
-        form.add_error(None, str(problem))
-        return None
 
 
 def _download(request: ProjectRequest, source: Snapshot | Project, format: str, **options: Any) -> HttpResponseBase:

@@ -29,6 +29,12 @@
     );
   });
 
+  // Who waited here for something goes on to it; Back then leads past the waiting.
+  document.addEventListener("htmx:afterSettle", () => {
+    const waited = document.querySelector("[data-goes-on-to]");
+    if (waited) location.replace(waited.dataset.goesOnTo);
+  });
+
   document.addEventListener("DOMContentLoaded", () => {
     for (const element of document.querySelectorAll("[data-scrolls]")) element.scrollTop = element.scrollHeight;
   });

@@ -1,4 +1,4 @@
-"""Freezing on a page, and files for others."""
+"""The pages of snapshots, and files for others."""
 
 import json
 
@@ -33,8 +33,8 @@ def rank(project, split="train", ranks=(1, 2, 3)):
     return make_ranking(task, labeler=make_labeler(project), ranks=ranks)
 
 
-def freeze(client, kind="rankings", purpose="training"):
-    return client.post(reverse("freeze", args=["help"]), {"kind": kind, "purpose": purpose})
+def freeze(project):
+    return Snapshot.objects.get(pk=snapshots.freeze(project=project).pk)
 
 
 def url(page, *args):
@@ -45,55 +45,15 @@ def rows(response):
     return [json.loads(line) for line in b"".join(response.streaming_content).splitlines()]
 
 
-def test_freezing_leads_to_the_snapshot_and_says_what_is_in_it(client, project):
-    rank(project)
-    rank(project, split="id_test")
-    response = freeze(client)
-    snapshot = Snapshot.objects.get()
-    assert response.url == url("snapshot", snapshot.pk)
-    page = client.get(response.url).content.decode()
-    assert snapshot.sha256 in page and "1 left out" in page and "of test prompts" in page
-    assert AuditEvent.objects.filter(action="snapshot.freeze", subject=snapshot.sha256).count() == 1
-
-
-def test_freezing_the_same_again_leads_to_the_same_snapshot(client, project):
-    rank(project)
-    assert freeze(client).url == freeze(client).url
-    assert Snapshot.objects.count() == 1
-
-
 def test_the_page_of_a_snapshot_tells_ties_apart_from_comparisons(client, project):
     rank(project, ranks=(1, 2, 2))
-    page = client.get(freeze(client).url).content.decode()
+    page = client.get(url("snapshot", freeze(project).pk)).content.decode()
     assert "<dt>Comparisons</dt><dd>2</dd>" in page and "<dt>Ties</dt><dd>1</dd>" in page
-
-
-def test_nothing_to_freeze_is_said_on_the_page(client, project):
-    response = freeze(client)
-    assert response.status_code == 422
-    assert b"there is nothing to freeze" in response.content
-
-
-@pytest.mark.parametrize("wrong", [{"kind": "comparisons"}, {"purpose": "fun"}])
-def test_a_snapshot_of_something_else_is_refused(client, project, wrong):
-    rank(project)
-    assert freeze(client, **wrong).status_code == 422
-    assert not Snapshot.objects.exists()
-
-
-def test_an_evaluation_project_freezes_for_testing_only(client, project):
-    project.purpose = "evaluation"
-    project.save()
-    rank(project)
-    assert client.get(url("freeze")).context["form"]["purpose"].value() == "testing"
-    assert freeze(client).status_code == 422
-    assert freeze(client, purpose="testing").status_code == 302
 
 
 def test_rankings_and_preferences_are_downloaded_as_lines(client, project):
     rank(project, ranks=(1, 2, 2))
-    freeze(client)
-    pk = Snapshot.objects.get().pk
+    pk = freeze(project).pk
     response = client.get(url("snapshot_download", pk, "ranking"))
     assert response["Content-Disposition"].startswith('attachment; filename="help-')
     assert response["X-Content-Type-Options"] == "nosniff"
@@ -107,8 +67,7 @@ def test_rankings_and_preferences_are_downloaded_as_lines(client, project):
 
 def test_a_snapshot_is_downloaded_as_a_table_too(client, project):
     rank(project)
-    freeze(client)
-    pk = Snapshot.objects.get().pk
+    pk = freeze(project).pk
     page = client.get(url("snapshot", pk)).content.decode()
     assert all(f'value="{name}"' in page for name in [*exports.of_kind("rankings"), *exports.TYPES])
     response = client.get(url("snapshot_download", pk, "answers") + "?as=csv")
@@ -121,8 +80,7 @@ def test_a_snapshot_is_downloaded_as_a_table_too(client, project):
 @pytest.mark.parametrize("ending", exports.TYPES)
 def test_what_the_form_chose_is_downloaded_in_every_kind_of_file(client, project, ending):
     rank(project)
-    freeze(client)
-    snapshot = Snapshot.objects.get()
+    snapshot = freeze(project)
     response = client.get(url("snapshot_chosen", snapshot.pk), {"format": "preference", "as": ending})
     assert response["Content-Type"] == exports.TYPES[ending]
     assert response["Content-Disposition"].endswith(f'-{snapshot.short_hash}.preference.{ending}"')
@@ -164,8 +122,7 @@ def test_an_export_of_now_leaves_test_prompts_out_unless_asked(client, project):
 
 def test_a_format_that_is_not_there_or_does_not_fit_is_refused(client, project):
     rank(project)
-    freeze(client)
-    pk = Snapshot.objects.get().pk
+    pk = freeze(project).pk
     assert client.get(url("snapshot_download", pk, "parquet")).status_code == 404
     assert client.get(url("export", "..%2fkeys")).status_code == 404
     response = client.get(url("snapshot_download", pk, "demonstration"))
@@ -174,8 +131,7 @@ def test_a_format_that_is_not_there_or_does_not_fit_is_refused(client, project):
 
 def test_a_changed_file_is_refused_not_served(client, project):
     rank(project)
-    freeze(client)
-    snapshot = Snapshot.objects.get()
+    snapshot = freeze(project)
     snapshots.path_of(snapshot).write_text("{}\n")
     response = client.get(url("snapshot_download", snapshot.pk, "ranking"))
     assert response.status_code == 409 and b"was changed" in response.content
@@ -189,46 +145,18 @@ def test_a_snapshot_of_another_project_is_not_found(client, project):
     assert client.get(url("snapshot_download", pk, "ranking")).status_code == 404
 
 
-def test_a_reviewer_neither_freezes_nor_exports(client, project):
+def test_a_reviewer_does_not_export(client, project):
     rank(project)
     client.force_login(make_member(project, "reviewer"))
-    assert freeze(client).status_code == 403
     assert client.get(url("export", "ranking")).status_code == 403
-    assert not Snapshot.objects.exists()
 
 
 def test_the_list_of_snapshots_costs_the_same_however_long_it_is(client, project, django_assert_max_num_queries):
     for _ in range(6):
         rank(project)
-        freeze(client)
+        freeze(project)
     with django_assert_max_num_queries(9):
         assert len(client.get(url("snapshots")).context["page"].rows) == 6
-
-
-def ask(client, page="freeze", **asked):
-    return client.post(url(page), {"kind": "rankings", "purpose": "training", **asked})
-
-
-def test_a_preview_counts_and_freezes_nothing(client, project):
-    rank(project, ranks=(1, 2, 2))
-    rank(project, split="id_test")
-    whole = ask(client, preview="yes")
-    assert whole.status_code == 200 and "<!DOCTYPE html>" in whole.content.decode()
-    part = client.post(
-        url("freeze"), {"kind": "rankings", "purpose": "training", "preview": "yes"}, headers={"HX-Request": "true"}
-    ).content.decode()
-    for page in (whole.content.decode(), part):
-        assert "<dt>Ties</dt>" in page and "of test prompts" in page and "Only one labeler" in page
-    assert "<!DOCTYPE html>" not in part
-    assert not Snapshot.objects.exists() and not AuditEvent.objects.filter(action="snapshot.freeze").exists()
-
-
-def test_what_was_chosen_is_frozen_and_told_on_the_page(client, project):
-    rank(project, ranks=(1, 2, 2))
-    page = client.get(ask(client, ties="drop", seed="3").url).content.decode()
-    snapshot = Snapshot.objects.get()
-    assert (snapshot.settings["ties"], snapshot.settings["seed"]) == ("drop", 3)
-    assert "<dt>Ties</dt>" in page and "Drop them" in page
 
 
 def test_the_list_tells_snapshots_of_one_content_apart(client, project):
@@ -236,18 +164,6 @@ def test_the_list_tells_snapshots_of_one_content_apart(client, project):
     for spec in (snapshots.SnapshotSpec(), snapshots.SnapshotSpec(leave_out_flagged=True)):
         snapshots.freeze(project=project, spec=spec)
     assert client.get(url("snapshots")).content.decode().count("Leave out what is flagged: yes") == 1
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [("split", "id_test"), ("heldout_share", "2"), ("most_per_labeler", "0"), ("seed", "x"), ("created_from", "soon"),
-     ("several", "loudest")],
-)  # fmt: skip
-def test_a_wrong_option_is_said_at_its_field(client, project, field, value):
-    rank(project)
-    response = ask(client, **{field: value})
-    assert response.status_code == 422 and field in response.context["form"].errors
-    assert not Snapshot.objects.exists()
 
 
 def test_two_snapshots_stand_side_by_side(client, project):

@@ -1,4 +1,4 @@
-"""Once round the loop, as a person does it: a real browser, a real server, a real worker, a tiny real model.
+"""Once round the loop, as a person does it: a real browser, a real server, real workers, a tiny real model.
 
 Sign in by a link, draw answers, rank them by keys, freeze, train a reward model and watch it, pick the best of N,
 bring the winners back to the desk, export."""
@@ -39,7 +39,7 @@ def rita(project):
 @pytest.fixture
 def worker(transactional_db):
     make_policy("tiny")
-    with real_worker() as worker:
+    with real_worker() as worker, real_worker("light"):
         yield worker
 
 

@@ -17,7 +17,7 @@ from annotate.models import Snapshot, User
 from annotate.paging import keyset_page
 from annotate.requests import SignedInRequest
 from rewards.specs import InvalidSpec
-from training import curves, diary, drawn, exported, gather, lifecycle, scored, waiting
+from training import curves, diary, drawn, exported, frozen, gather, lifecycle, scored, waiting
 from training.access import jobs_of, of_own_project, researched_by
 from training.forms import offer
 from training.lineage import lineage
@@ -29,6 +29,8 @@ from training.templatetags.jobs import took
 
 STALLED_AFTER = timedelta(minutes=10)
 STOP_POLLING = 286
+AWAITED = timedelta(seconds=15)
+"""For so long after its launch a light job is looked at twice a second: most are done by then."""
 PROMPTS_SHOWN = 20
 """Of those whose answers were scored; the others stand on a page of their own."""
 
@@ -69,10 +71,23 @@ def jobs(request: SignedInRequest) -> HttpResponse:
 @of_own_project(Job)
 @require_safe
 def job(request: SignedInRequest, job: Job) -> HttpResponse:
+    """`?follow`: goes on to what the job makes, once it is there."""
+    follows = "follow" in request.GET
+    made = frozen.snapshot_of(job) if follows and job.state == Job.State.SUCCEEDED else None
+    goal = reverse("snapshot", args=[made.project.slug, made.pk]) if made else ""
+    if made:
+        messages.success(request, f"{made} is frozen.")
+    if goal and not request.htmx:
+        return redirect(goal)
+    context = {**standing(job, at=now()), "follows": follows, "goal": goal}
     if not request.htmx:
-        return render(request, "training/job.html", standing(job, at=now()))
-    status = STOP_POLLING if job.is_finished else 200
-    return render(request, "training/_job.html", standing(job, at=now()), status=status)
+        return render(request, "training/job.html", context)
+    return render(request, "training/_job.html", context, status=STOP_POLLING if job.is_finished else 200)
+
+
+def followed(job: Job) -> str:
+    """The job's page for whoever has just launched it and waits for what it makes."""
+    return f"{job.get_absolute_url()}?follow"
 
 
 def standing(job: Job, *, at: datetime) -> dict[str, Any]:
@@ -82,6 +97,7 @@ def standing(job: Job, *, at: datetime) -> dict[str, Any]:
     answers = drawn.drawn_answers(job)
     return {
         "job": job,
+        "every": "500ms" if job.queue == Job.Queue.LIGHT and at - job.created_at < AWAITED else "2s",
         "title": origin.title,
         "lineage": origin,
         "done": share_done(job),
@@ -99,6 +115,7 @@ def standing(job: Job, *, at: datetime) -> dict[str, Any]:
         "winners_count": drawn.winners(job).count(),
         **what_was_scored(job),
         **what_was_exported(job),
+        **what_was_frozen(job),
     }
 
 
@@ -130,6 +147,15 @@ def what_was_exported(job: Job) -> dict[str, Any]:
         "good_until": exported.good_until(job),
         "again": f"{again}?{chosen}" if Snapshot.objects.filter(pk=snapshot).exists() else "",
     }
+
+
+def what_was_frozen(job: Job) -> dict[str, Any]:
+    """Of a job that freezes: the snapshot, and the form with the same choices."""
+    if job.kind != frozen.KIND:
+        return {}
+    assert job.project is not None
+    form = reverse("freeze", args=[job.project.slug])
+    return {"freezes": True, "snapshot": frozen.snapshot_of(job), "form": f"{form}?job={job.pk}"}
 
 
 def share_done(job: Job) -> float | None:
@@ -194,6 +220,8 @@ def newest_checkpoint(job: Job) -> int | None:
 def settings_of(job: Job) -> list[dict[str, str]]:
     """The settings as the form named them; those of a kind or version that is gone by their plain names."""
     known: dict[str, Any] = {}
+    if job.kind == frozen.KIND:
+        return [{"label": label, "help": "", "value": value} for label, value in frozen.told(job)]
     if job.kind in KINDS:
         known = {one.name: one.metadata for one in fields(KINDS[job.kind].spec)}
     order = {name: place for place, name in enumerate(known)}

@@ -1,0 +1,30 @@
+"""Freeze jobs: what was asked for, and the snapshot that came of it."""
+
+from annotate import freeze_form
+from annotate.models import Snapshot
+from annotate.snapshots import SnapshotSpec
+from training.models import Job
+
+KIND = "freeze"
+
+
+def spec_of(job: Job) -> SnapshotSpec:
+    return SnapshotSpec.from_json(job.inputs["spec"])
+
+
+def remember(job: Job, snapshot: Snapshot) -> None:
+    """Call it within `held`."""
+    job.progress = {**job.progress, "snapshot": snapshot.pk}
+    job.save(update_fields=["progress"])
+
+
+def snapshot_of(job: Job) -> Snapshot | None:
+    """What it froze; None before that, and once it was deleted."""
+    return Snapshot.objects.select_related("project").filter(pk=job.progress.get("snapshot")).first()
+
+
+def told(job: Job) -> list[tuple[str, str]]:
+    """(label, value) of what was asked for, in the words of the form."""
+    spec = job.inputs["spec"]
+    whole = [(freeze_form.label_of(name), freeze_form.in_words(name, spec[name])) for name in ("kind", "purpose")]
+    return [*whole, *freeze_form.told(spec)]

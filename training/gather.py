@@ -218,11 +218,9 @@ def _ranking_rows(job: Job) -> Iterator[Inputs]:
     """A snapshot's rankings, split by root. Each row is looked at again: what is for tests must never train."""
     snapshot = Snapshot.objects.select_related("project").get(pk=job.inputs["snapshot"])
     check_for_training(snapshot)
-    tests = Prompt.objects.filter(project=snapshot.project).exclude(split=Prompt.Split.TRAIN)
-    forbidden = set(tests.values_list("root", flat=True))
     try:
         rows = list(snapshots.read(snapshot))
-        _check_rows(snapshot, rows, forbidden)
+        _check_rows(snapshot, rows)
         train, heldout = snapshots.split(rows, seed=job.spec["seed"], heldout_share=HELDOUT_SHARE)
     except (snapshots.SnapshotDamaged, snapshots.TooFewConversations) as problem:
         raise Refused(str(problem)) from problem
@@ -230,12 +228,13 @@ def _ranking_rows(job: Job) -> Iterator[Inputs]:
     yield Inputs("heldout.jsonl", heldout)
 
 
-def _check_rows(snapshot: Snapshot, rows: list[Row], forbidden: set[str]) -> None:
+def _check_rows(snapshot: Snapshot, rows: list[Row]) -> None:
+    reserved = snapshots.Reserved.near(snapshot.project)
     for row in rows:
-        if row["root"] in forbidden:
+        if why := reserved.why_not(row):
             raise Refused(
-                f"{snapshot} ranks answers to {row['id']}, of the conversation {row['root']}, which is for tests by "
-                "now. Freeze the rankings again: what is for tests is left out."
+                f"{snapshot} ranks answers to {row['id']}, {why}. Freeze the rankings again: what is for tests is left "
+                "out, and what asks the same with “Leave out leaks”."
             )
 
 

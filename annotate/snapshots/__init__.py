@@ -7,6 +7,7 @@ from annotate.snapshots.files import SnapshotDamaged, SnapshotRefused, path_of, 
 from annotate.snapshots.freezing import NoSuchSnapshot, SnapshotInUse, delete, find, freeze, leaks, rows_of
 from annotate.snapshots.markdown import readme
 from annotate.snapshots.previews import Preview, one_moment, preview, refusal
+from annotate.snapshots.reserved import Reserved
 from annotate.snapshots.spec import InvalidSnapshotSpec, SnapshotSpec
 from annotate.snapshots.splitting import TooFewConversations, heldout_size, split
 
@@ -15,6 +16,7 @@ __all__ = [
     "InvalidSnapshotSpec",
     "NoSuchSnapshot",
     "Preview",
+    "Reserved",
     "SnapshotDamaged",
     "SnapshotInUse",
     "SnapshotRefused",

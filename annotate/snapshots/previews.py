@@ -150,8 +150,9 @@ def leaks(selection: Selection) -> str:
     more = found.count() - IDS_NAMED if len(ids) > IDS_NAMED else 0
     named = ", ".join(ids[:IDS_NAMED]) + (f" and {more:,} more" if more else "")
     return (
-        f"What these prompts ask first is also asked in a test split, under another conversation: {named}. Training on "
-        "them would leak the test. Freeze with “Leave out leaks”, or give both the same root when you import them."
+        "What these prompts ask first is also asked in a test split or an evaluation project, under another "
+        f"conversation: {named}. Training on them would leak the test. Freeze with “Leave out leaks”, or give both the "
+        "same root when you import them."
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import unicodedata
+from collections.abc import Iterable, Mapping
 
 
 def key(question: str) -> bytes:
@@ -9,3 +10,8 @@ def key(question: str) -> bytes:
     a space, a full-width letter is a letter (Unicode's NFKC and case folding). A digest, as they may be long."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", question).casefold())
     return hashlib.blake2b(" ".join(folded.split()).encode(), digest_size=16).digest()
+
+
+def first(messages: Iterable[Mapping[str, str]]) -> str | None:
+    """What the user says first."""
+    return next((message["content"] for message in messages if message["role"] == "user"), None)

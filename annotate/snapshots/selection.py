@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.db.models import BooleanField, Exists, F, Func, OuterRef, QuerySet, TextField, Value, Window
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, TextField, Value, Window
 from django.db.models.functions import MD5, Cast, Concat, RowNumber
 
 from annotate.models import Answer, AnswerBatch, Project, Prompt, Ranking, TaskAnswer
@@ -57,9 +57,8 @@ class Selection:
             yield "in the other part", rows
 
     def leaking(self, rows: Rows) -> QuerySet[Prompt]:
-        """The prompts of these rows whose first question a test prompt of another conversation asks too."""
-        tests = self.project.prompts.exclude(split=Prompt.Split.TRAIN)
-        asked = {question for _, question in _asked(tests)}
+        """The prompts of these rows whose first question a test asks too."""
+        asked = asked_in_tests(self.project)
         if not asked:
             return Prompt.objects.none()
         here = rows.order_by().values(f"{self.prompt}pk")
@@ -150,6 +149,13 @@ class _HasWinner(Func):
 class _FirstQuestion(Func):
     template = "jsonb_path_query_first(%(expressions)s, '$[*] ? (@.role == \"user\").content') #>> '{}'"
     output_field = TextField()
+
+
+def asked_in_tests(project: Project) -> set[bytes]:
+    """What the test prompts of this project ask first, and all prompts of evaluation projects, as questions.key."""
+    own = Q(project=project) & ~Q(split=Prompt.Split.TRAIN)
+    elsewhere = Q(project__purpose=Project.Purpose.EVALUATION) & ~Q(project=project)
+    return {question for _, question in _asked(Prompt.objects.filter(own | elsewhere))}
 
 
 def _asked(prompts: QuerySet[Prompt]) -> Iterator[tuple[int, bytes]]:

@@ -63,7 +63,8 @@ class SnapshotSpec:
     leave_out_leaks: bool = option(
         False,
         "Leave out leaks",
-        "Prompts whose first question is also asked in a test split. Without this, such a prompt stops the freezing.",
+        "Prompts whose first question is also asked in a test split or an evaluation project. Without this, such a "
+        "prompt stops the freezing.",
     )
     several: str = option(
         "all",

@@ -213,6 +213,18 @@ def test_a_question_that_a_test_prompt_asks_under_another_root_stops_the_freezin
     assert ids(project, purpose="testing") == ["leak", "fine"]
 
 
+def test_a_question_of_an_evaluation_project_stops_the_freezing_for_training_too(project):
+    ranked(project, text="What is rice?", external_id="leak")
+    ranked(project, text="What is wheat?", external_id="fine")
+    exam = make_project("exam", purpose="evaluation")
+    make_prompt(exam, text="what is RICE?")
+    with pytest.raises(SnapshotRefused, match=r"an evaluation project, under another conversation: leak\."):
+        frozen(project)
+    assert ids(project, leave_out_leaks=True) == ["fine"]
+    ranked(exam, text="What is rye?", external_id="rye")
+    assert ids(exam, purpose="testing", leave_out_leaks=True) == ["rye"]
+
+
 @pytest.mark.parametrize(
     "text", ["What is\u00a0rice?", "\u2003what\u3000is  RICE\uff1f\n", "\uff37hat is ri\uff43e?", "WHAT IS RICE?"]
 )

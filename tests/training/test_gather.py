@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from annotate import snapshots
-from annotate.models import Answer, AnswerBatch, Prompt, RankingTask
+from annotate.models import Answer, AnswerBatch, Prompt, RankingTask, Snapshot
 from rewards.models import RewardModel, Score
 from tests import factories
 from tests.training.jobs import (
@@ -240,6 +240,59 @@ def test_a_row_that_became_a_test_since_the_freeze_stops_the_job() -> None:
     job = launch_reward(project, make_snapshot(project))
     factories.make_prompt(project, root="root-7", split="ood_test")
     with pytest.raises(lifecycle.Refused, match="conversation root-7, which is for tests by now"):
+        prepared(job)
+
+
+@pytest.mark.parametrize(
+    ("where", "test"),
+    [
+        ("a test split", {"split": "id_test"}),
+        ("an evaluation project", {"project": "exam"}),
+    ],
+)
+def test_a_row_whose_question_a_test_asks_since_the_freeze_stops_the_job(where, test) -> None:
+    project, exam = factories.make_project(), factories.make_project("exam", purpose="evaluation")
+    job = launch_reward(project, make_snapshot(project))
+    asked = {"text": "cheer\u00a07 TIMES.", "split": test.get("split", "train")}
+    factories.make_prompt(exam if "project" in test else project, **asked)
+    with pytest.raises(lifecycle.Refused, match="ranking-7, whose first question is asked in a test split or an eval"):
+        prepared(job)
+
+
+def test_a_conversation_of_the_same_name_in_an_evaluation_project_is_another_one() -> None:
+    project, exam = factories.make_project(), factories.make_project("exam", purpose="evaluation")
+    job = launch_reward(project, make_snapshot(project))
+    factories.make_prompt(exam, root="root-7", text="Something else?")
+    assert len(inputs(prepared(job), "train.jsonl")) == 32
+
+
+def test_a_row_that_was_frozen_as_a_test_stops_the_job_whatever_its_snapshot_is_for() -> None:
+    project = factories.make_project()
+    for split in ("train", "train", "ood_test"):
+        prompt = factories.make_prompt(project, split=split)
+        factories.make_ranking(factories.make_task(answers=factories.make_answers(prompt)))
+    testing = snapshots.freeze(project=project, purpose="testing")
+    with pytest.raises(lifecycle.Refused, match="was frozen for testing"):
+        launch_reward(project, testing)
+    Snapshot.objects.filter(pk=testing.pk).update(purpose="training")
+    Prompt.objects.update(split="train")
+    with pytest.raises(lifecycle.Refused, match=r"which was frozen as a test prompt \(ood_test\)"):
+        prepared(launch_reward(project, Snapshot.objects.get()))
+
+
+def test_a_snapshot_that_is_for_testing_by_now_stops_the_job() -> None:
+    project = factories.make_project()
+    job = launch_reward(project, make_snapshot(project))
+    Snapshot.objects.update(purpose="testing")
+    with pytest.raises(lifecycle.Refused, match="was frozen for testing"):
+        prepared(job)
+
+
+def test_a_project_that_is_for_evaluation_by_now_stops_the_job() -> None:
+    project = factories.make_project()
+    job = launch_reward(project, make_snapshot(project))
+    type(project).objects.update(purpose="evaluation")
+    with pytest.raises(lifecycle.Refused, match="is an evaluation project"):
         prepared(job)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils.timezone import now
 
 from annotate.accounts import digest
@@ -87,8 +88,16 @@ def revoke(token: Token, *, by: User | None) -> None:
 
 def revoke_all(user: User) -> None:
     """Whoever held one is out."""
-    for token in user.tokens.select_related("user", "project"):
-        revoke(token, by=user)
+    revoke_each(user.tokens.all(), by=user)
+
+
+@transaction.atomic
+def revoke_each(found: QuerySet[Token], *, by: User | None) -> int:
+    """Returns how many."""
+    each = list(found.select_related("user", "project"))
+    for token in each:
+        revoke(token, by=by)
+    return len(each)
 
 
 def _record(action: str, token: Token, by: User | None, **details: Any) -> None:

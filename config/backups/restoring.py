@@ -5,10 +5,13 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.db.migrations.state import StateApps
+from django.utils.timezone import now
 
 from annotate.models import AuditEvent
 from config import embedded
@@ -21,10 +24,21 @@ from training.code import code_version
 
 FOLDERS = ("jobs", "snapshots")
 """Of the home, which are replaced in any case."""
+UNFINISHED = (
+    "Cancelled by a restore: it had not ended when the backup was made. Retry it, if you still want what it makes."
+)
 Confirm = Callable[[str], bool]
 
 
-def restore(file: Path, *, confirm: Confirm, tell: Tell = lambda text: None) -> Manifest:
+class Restored(NamedTuple):
+    """What came of it."""
+
+    manifest: Manifest
+    cancelled: int
+    """Jobs that had not ended."""
+
+
+def restore(file: Path, *, confirm: Confirm, tell: Tell = lambda text: None) -> Restored:
     """Bring back what `make` wrote. `confirm` is asked before anything that is there is replaced. Raises BackupRefused.
 
     The archive is examined before anything is touched, and nothing is started for one that will not do."""
@@ -38,8 +52,8 @@ def restore(file: Path, *, confirm: Confirm, tell: Tell = lambda text: None) -> 
             _check_links(home, _units(archive))
             if _is_used(home) and not confirm(f"{home} and its database hold data, which would be replaced."):
                 raise BackupRefused(f"Nothing was restored: {home} or its database hold data. See --force and --home.")
-            _replace(archive, home, tell)
-        return archive.manifest
+            cancelled = _replace(archive, home, tell)
+        return Restored(archive.manifest, cancelled)
 
 
 def _check_version(archive: Archive) -> None:
@@ -112,12 +126,12 @@ def _is_used(home: Path) -> bool:
     return any(folder.is_dir() and any(folder.iterdir()) for folder in folders) or tables.has_data()
 
 
-def _replace(archive: Archive, home: Path, tell: Tell) -> None:
+def _replace(archive: Archive, home: Path, tell: Tell) -> int:
     try:
         swap = Swap.begun(home)
         try:
             _unpack(archive, swap.new, tell)
-            _bring_in(archive, swap, tell)
+            return _bring_in(archive, swap, tell)
         finally:
             swap.remove()
     except OSError as problem:
@@ -144,13 +158,14 @@ def _unpack(archive: Archive, folder: Path, tell: Tell) -> None:
             os.fsync(output.fileno())
 
 
-def _bring_in(archive: Archive, swap: Swap, tell: Tell) -> None:
+def _bring_in(archive: Archive, swap: Swap, tell: Tell) -> int:
     """Rows first, files last, then the commit: whatever fails, both are as they were."""
     problem: Exception | None = None
+    cancelled = 0
     with ExitStack() as at_the_end:
         try:
             with transaction.atomic():
-                _fill(archive, tell)
+                cancelled = _fill(archive, tell)
                 at_the_end.enter_context(unbroken())
                 swap.do(_units(archive))
         except (DatabaseError, psycopg.Error) as caught:  # COPY raises those of psycopg
@@ -161,9 +176,10 @@ def _bring_in(archive: Archive, swap: Swap, tell: Tell) -> None:
     if problem and not is_done:
         said = str(problem).strip().splitlines()[0]
         raise BackupRefused(f"The database did not take the backup: {said} What was there is as it was.")
+    return cancelled
 
 
-def _fill(archive: Archive, tell: Tell) -> None:
+def _fill(archive: Archive, tell: Tell) -> int:
     manifest = archive.manifest
 
     def contents() -> Iterator[tuple[tables.Table, Iterator[bytes]]]:
@@ -174,8 +190,23 @@ def _fill(archive: Archive, tell: Tell) -> None:
     tell("Making the tables")
     tables.replace(manifest["migrations"])
     tables.fill(contents(), manifest["migrations"])
+    cancelled = _calm(tables.models_at(manifest["migrations"]))
     if tables.is_current():
-        AuditEvent.record("restore", subject=Path(str(archive.tar.name)).name, made_at=manifest["made_at"])
+        file = Path(str(archive.tar.name)).name
+        AuditEvent.record("restore", subject=file, made_at=manifest["made_at"], jobs_cancelled=cancelled)
+    return cancelled
+
+
+def _calm(models: StateApps) -> int:
+    """Nothing goes on by itself from where it was: who was signed in may have been put out since, a link to sign in may
+    have been used, and a copy that somebody looks at must not begin to work. Returns how many jobs are cancelled."""
+    for app, name in (("sessions", "session"), ("annotate", "signinlink")):
+        if passing := models.all_models[app].get(name):
+            passing._default_manager.all().delete()
+    device, job = models.all_models["training"]["device"], models.all_models["training"]["job"]
+    device._default_manager.update(job=None)
+    waiting = job._default_manager.filter(state__in=["queued", "running"])
+    return waiting.update(state="cancelled", reason=UNFINISHED, lease_until=None, worker=None, finished_at=now())
 
 
 def _units(archive: Archive) -> list[str]:

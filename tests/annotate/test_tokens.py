@@ -105,3 +105,18 @@ def test_the_command_refuses_in_a_sentence():
     make_user("mia")
     with pytest.raises(CommandError, match="1 to 365 days"):
         call_command("create_token", "mia", "--scope", "read", "--days", "400")
+
+
+def test_the_tokens_of_some_people_or_of_all_are_revoked_by_a_command(capsys):
+    mia, jonas = make_user("mia"), make_user("jonas")
+    for user in (mia, mia, jonas):
+        make_token(user)
+    for words in ([], ["mia", "--all"]):
+        with pytest.raises(CommandError, match="or say --all"):
+            call_command("revoke_tokens", *words)
+    call_command("revoke_tokens", "mia")
+    assert Token.objects.get().user == jonas
+    call_command("revoke_tokens", "--all")
+    assert not Token.objects.exists()
+    assert capsys.readouterr().out == "Revoked: 2.\nRevoked: 1.\n"
+    assert AuditEvent.objects.filter(action="token.revoke", user=None).count() == 3

@@ -18,15 +18,19 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import Client
+from django.utils.timezone import now
 
-from annotate.models import AuditEvent, Project, Prompt, Ranking
+from annotate.accounts import sign_in_link
+from annotate.models import AuditEvent, Project, Prompt, Ranking, SignInLink, User
 from config import address
 from config.backups import making, restoring
 from config.backups.archive import MANIFEST, Archive, BackupRefused, Writer
 from tests import factories
 from tests.config import installation
 from tests.config.installation import facts_of, names, no, run, yes
-from training.models import Job
+from training import lifecycle
+from training.models import Device, Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,6 +115,26 @@ def test_what_migrations_promise_holds_after_a_restore(archive):
         assert cursor.fetchone() == (0,)
     with pytest.raises(Exception, match="append-only"):
         AuditEvent.objects.all().delete()
+
+
+def test_nothing_goes_on_by_itself_from_where_it_was(full, tmp_path):
+    mia = User.objects.get(username=installation.USER)
+    browser = Client()
+    browser.force_login(mia)
+    sign_in_link(mia, "http://127.0.0.1:8000")
+    waiting = Job.objects.create(kind="convert")
+    running = Job.objects.create(kind="convert", state="running", lease_until=now())
+    Device.objects.create(host="here", index=0, job=running)
+    making.make(tmp_path / "backup.tar")
+    said = StringIO()
+    call_command("restore", str(tmp_path / "backup.tar"), "--force", stdout=said)
+    assert "2 jobs that had not ended" in said.getvalue() and "revoke_tokens --all" in said.getvalue()
+    for job in (waiting, running):
+        job.refresh_from_db()
+        assert job.state == "cancelled" and "Cancelled by a restore" in job.reason and job.finished_at
+    assert lifecycle.retry(running, mia, from_checkpoint=True).state == "queued"
+    assert Job.objects.filter(state="succeeded").count() == 2 and Device.objects.get().job is None
+    assert browser.get("/projects/").status_code == 302 and not SignInLink.objects.exists()
 
 
 def test_without_models_the_weights_stay_out_and_everything_else_is_there(full, tmp_path):

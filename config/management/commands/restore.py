@@ -28,7 +28,7 @@ class Command(BaseCommand):
             raise CommandError(f"This process works in {settings.HOME}: set PLACKETT_HOME to {home} instead.")
         try:
             with Progress(sys.stderr) as progress:
-                manifest = restoring.restore(
+                manifest, cancelled = restoring.restore(
                     file.expanduser().absolute(), confirm=lambda text: force or _typed(text, progress), tell=progress
                 )
         except BackupRefused as problem:
@@ -37,6 +37,12 @@ class Command(BaseCommand):
         self.stdout.write(f"{rows:,} rows of {manifest['made_at']} are back, in {settings.HOME} and its database.")
         if not manifest["with_models"]:
             self.stdout.write("Without the weights of policies and reward models: they must be made again.")
+        if cancelled:
+            self.stdout.write(f"{cancelled:,} jobs that had not ended are cancelled: retry those that you still want.")
+        self.stdout.write(
+            "Everybody must sign in again. Passwords, roles and API tokens are those of then, also what was revoked "
+            "since: `manage.py revoke_tokens --all` ends every token."
+        )
         behind = set(manifest["migrations"]) != tables.known()
         update = "It is of an older version: `manage.py migrate` (or `make demo`) brings it up to date. "
         self.stdout.write(f"{update if behind else ''}Start Plackett: make demo")

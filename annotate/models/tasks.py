@@ -171,8 +171,9 @@ class Assignment(models.Model):
 
 class RankingQuerySet(models.QuerySet["Ranking"]):
     def standing(self) -> Self:
-        """Not withdrawn."""
-        return self.filter(withdrawal=None)
+        """Not withdrawn. Asked of the column that is joined by: of another one the planner expects a single row to be
+        left, and then joins a million row by row."""
+        return self.filter(withdrawal__ranking=None)
 
 
 class Ranking(models.Model):

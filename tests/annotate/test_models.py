@@ -285,6 +285,11 @@ def test_what_is_ranked_cannot_lose_its_answers():
     assert RankingTask.objects.count() == 1 and Prompt.objects.count() == 1
 
 
+def test_the_database_can_tell_how_many_rankings_stand():
+    """As a filter over a join it expects one row to pass, and joins all that follow row by row."""
+    assert "Anti Join" in Ranking.objects.standing().explain()
+
+
 def test_the_models_and_the_migrations_agree():
     call_command("makemigrations", "annotate", check=True, dry_run=True, verbosity=0)
 

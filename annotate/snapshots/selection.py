@@ -61,9 +61,10 @@ class Selection:
         asked = asked_in_tests(self.project)
         if not asked:
             return Prompt.objects.none()
-        here = rows.order_by().values(f"{self.prompt}pk")
-        there = _asked(self.project.prompts.filter(split=Prompt.Split.TRAIN, pk__in=here))
-        return Prompt.objects.filter(pk__in=[pk for pk, question in there if question in asked]).order_by("pk")
+        there = _asked(self.project.prompts.filter(split=Prompt.Split.TRAIN))
+        leaks = Prompt.objects.filter(pk__in=[pk for pk, question in there if question in asked])
+        # The few that leak are looked for among the rows: not all prompts, which would be a join of the two largest.
+        return leaks.filter(pk__in=rows.order_by().values(f"{self.prompt}pk")).order_by("pk")
 
     @property
     def there(self) -> Rows:

@@ -5,6 +5,8 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotate import snapshots
@@ -245,6 +247,14 @@ def test_only_the_first_question_counts_and_not_what_the_system_says(project):
     ranked(project, messages=[system, user], external_id="a")
     make_prompt(project, messages=[system, {"role": "user", "content": "How?"}], split="id_test")
     assert ids(project) == ["a"]
+
+
+def test_where_no_question_is_a_tests_the_rows_are_not_looked_through_for_leaks(project):
+    ranked(project, text="What is wheat?")
+    make_prompt(project, text="What is rice?", split="id_test")
+    with CaptureQueriesContext(connection) as asked:
+        assert not snapshots.leaks(project, "rankings", "training")
+    assert not [query["sql"] for query in asked if "annotate_ranking" in query["sql"]]
 
 
 DOORS = [

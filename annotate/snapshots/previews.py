@@ -1,11 +1,10 @@
 """What a spec would freeze, before it is frozen: counts, what is left out, and what to be warned of."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import combinations, groupby
-from operator import itemgetter
+from itertools import combinations
 from typing import Any, NamedTuple
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -23,10 +22,23 @@ from annotate.snapshots.tally import Tally
 
 LENGTHS_READ = 5_000
 """Rankings whose answers are measured for a preview. A freezing measures all."""
-REPEATS_READ = 20_000
-"""Rankings, of labelers who ranked answers to a prompt more than once, that are looked through for contradictions."""
 LOOKED_THROUGH = 100_000
 """Rows: a second and a half."""
+OPPOSITES = """
+WITH again (ranking, task, labeler, prompt, ranks) AS ({again}), said AS (
+    SELECT ranking, labeler, prompt, md5(answer.text)::uuid AS text, (ranks ->> position)::int AS rank
+    FROM again
+    JOIN annotate_taskanswer shown ON shown.task_id = task
+    JOIN annotate_answer answer ON answer.id = answer_id
+)
+SELECT count(*) FROM (
+    SELECT FROM said better JOIN said worse USING (ranking, labeler, prompt)
+    WHERE better.rank < worse.rank AND better.text <> worse.text
+    GROUP BY labeler, prompt, least(better.text, worse.text), greatest(better.text, worse.text)
+    HAVING bool_or(better.text < worse.text) AND bool_or(better.text > worse.text)
+) opposite
+"""
+"""Of rankings of those who ranked answers to a prompt more than once."""
 IDS_NAMED = 5
 MUCH_LONGER, MUCH_SHORTER = 0.6, 0.4
 """A longer answer that wins more or less often than so is worth a warning."""
@@ -162,7 +174,9 @@ def warnings(facts: Facts) -> list[str]:
     found = []
     if told < ENOUGH_COMPARISONS:
         found.append(f"Only {told:,} comparisons have a winner. From {ENOUGH_COMPARISONS} on a model learns something.")
-    given, rankings = facts.labelers.most_common(1), facts.labelers.total()
+    named, rankings = facts.labelers.copy(), facts.labelers.total()
+    del named[Labeler.UNKNOWN]
+    given = named.most_common(1)
     if set(facts.labelers) == {Labeler.UNKNOWN}:
         found.append("No file names who ranked, so whether they agree cannot be measured.")
     elif len(facts.labelers) == 1:
@@ -245,23 +259,16 @@ def _longer(rows: Rows) -> tuple[float | None, int]:
 
 
 def contradictions(rows: Rows) -> int:
-    """Pairs of texts of which the same labeler says opposite things. Only who ranked answers to a prompt twice can."""
+    """Pairs of texts of which the same labeler says opposite things. Only who ranked answers to a prompt twice can, and
+    only who is named: others may be several people."""
     often = Window(Count("pk"), partition_by=[F("labeler"), F("task__prompt")])
-    again = rows.annotate(_often=often).filter(_often__gt=1).order_by("labeler", "task__prompt", "pk")
-    shown = TaskAnswer.objects.filter(task=OuterRef("task")).order_by("position")
-    texts = ArraySubquery(shown.values(_text=MD5("answer__text")))
-    found = Ranking.objects.filter(pk__in=again.values("pk")[:REPEATS_READ]).order_by("labeler", "task__prompt", "pk")
-    said = found.values_list("labeler", "task__prompt", "ranks", texts)
-    return sum(_opposites(of_one) for _, of_one in groupby(said.iterator(chunk_size=2000), itemgetter(0, 1)))
-
-
-def _opposites(rankings: Iterable[tuple[int, int, list[int], list[str]]]) -> int:
-    winners: dict[frozenset[str], set[str]] = defaultdict(set)
-    for _, _, ranks, texts in rankings:
-        for (one, first), (other, second) in combinations(zip(ranks, texts, strict=True), 2):
-            if one != other and first != second:
-                winners[frozenset((first, second))].add(first if one < other else second)
-    return sum(len(found) == 2 for found in winners.values())
+    named = rows.order_by().exclude(labeler__pseudonym=Labeler.UNKNOWN)
+    again = named.annotate(_often=often).filter(_often__gt=1)
+    query, values = again.values_list("pk", "task", "labeler", "task__prompt", "ranks").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(OPPOSITES.format(again=query), values)
+        (count,) = cursor.fetchone()
+    return int(count)
 
 
 def _equal_texts(rows: Rows) -> int:

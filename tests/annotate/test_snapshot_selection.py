@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -10,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotate import snapshots
-from annotate.models import Ranking, RankingTask, Snapshot
+from annotate.models import Labeler, Ranking, RankingTask, Snapshot
 from annotate.snapshots import SnapshotRefused, SnapshotSpec
 from tests.factories import (
     make_answers,
@@ -196,6 +197,37 @@ def test_a_labeler_who_says_opposite_things_of_the_same_texts_is_counted(project
     for ranks in ((1, 2), (2, 1)):
         make_ranking(make_task(answers=make_answers(prompt, ("a", "b"))), ranks=ranks)
     assert "opposite" not in said(other)
+
+
+def twice(project, labeler, *, texts=("a", "b")):
+    """Once so and once the other way round; the two answers are of one prompt."""
+    prompt = make_prompt(project)
+    for ranks in ((1, 2), (2, 1)):
+        make_ranking(make_task(answers=make_answers(prompt, texts)), labeler=labeler, ranks=ranks)
+
+
+def test_contradictions_are_counted_in_all_rankings_however_many(project):
+    busy = make_labeler(project)
+    twice(project, make_labeler(project))
+    task = make_task(answers=make_answers(make_prompt(project), ("a", "b")))
+    Ranking.objects.bulk_create(
+        Ranking(task=task, labeler=busy, ranks=[1, 2], submission_id=uuid4()) for _ in range(20_000)
+    )
+    assert "Once a labeler says opposite things" in said(project)
+
+
+def test_only_the_pairs_that_are_turned_round_contradict_each_other(project):
+    mia, prompt = make_labeler(project), make_prompt(project)
+    for texts, ranks in ((("a", "b", "c"), (1, 2, 3)), (("c", "a", "b"), (1, 3, 1)), (("d", "d"), (1, 2))):
+        make_ranking(make_task(answers=make_answers(prompt, texts)), labeler=mia, ranks=ranks)
+    assert "2 times a labeler says opposite things" in said(project)
+
+
+def test_of_those_whom_no_file_names_nothing_is_said_as_of_one_person(project):
+    unnamed = make_labeler(project, pseudonym=Labeler.UNKNOWN)
+    twice(project, unnamed)
+    ranked(project, labeler=make_labeler(project, pseudonym="mia"))
+    assert "opposite" not in said(project) and "One labeler" not in said(project)
 
 
 def test_equal_texts_are_counted(project):

@@ -19,11 +19,15 @@ def setting(
     min: float | None = None,
     max: float | None = None,
     choices: tuple[str, ...] = (),
+    words: tuple[str, ...] = (),
+    group: str = "",
     folder: bool = False,
 ) -> Any:
-    """A field of a spec. `folder`: an absolute path that the supervisor fills in, never a person."""
-    metadata = {"label": label, "help": help, "min": min, "max": max, "choices": choices, "folder": folder}
-    return field(default=default, metadata=metadata)
+    """A field of a spec. `words`: what a form calls the choices; `group`: the heading that it stands under there.
+
+    `folder`: an absolute path that the supervisor fills in, never a person."""
+    shown = {"label": label, "help": help, "min": min, "max": max, "choices": choices, "words": words, "group": group}
+    return field(default=default, metadata={**shown, "folder": folder})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +81,26 @@ def _check_bounds(one: Field[Any], value: Any) -> None:
         raise InvalidSpec(f"{one.name} must name a folder.")
 
 
+LOSS = "What it makes of rankings"
+
+
 @dataclass(frozen=True, kw_only=True)
-class RewardSpec(Spec):
+class LossSpec(Spec):
+    """What a reward model makes of rankings. docs/losses.md has each choice with its equation and its source."""
+
+    ties: str = setting(
+        "drop",
+        label="Ties",
+        help="Equal ranks. A tie that the snapshot counts as half stays one.",
+        choices=("drop", "half"),
+        words=("Leave them out", "Half a win for both"),
+        group=LOSS,
+    )
+    """Of equal ranks: `drop` makes no pair, `half` makes one with p = 1/2. A row's own `pairs` stay as they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardSpec(LossSpec):
     """Fit a reward model on rankings, starting from a policy. Ouyang et al. 2022, section 3.5 and appendix C.2."""
 
     base: str = setting(

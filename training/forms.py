@@ -78,7 +78,8 @@ def form_field(setting: Field[Any], kind: type) -> forms.Field:
         common["initial"] = setting.default
     bounds: dict[str, Any] = {"min_value": meta.get("min"), "max_value": meta.get("max")}
     if meta.get("choices"):
-        return forms.ChoiceField(choices=[(choice, choice) for choice in meta["choices"]], **common)
+        words = meta.get("words") or meta["choices"]
+        return forms.ChoiceField(choices=list(zip(meta["choices"], words, strict=True)), **common)
     if kind is bool:
         return forms.BooleanField(**common)
     if kind is int:

@@ -137,8 +137,10 @@ def prepare(run: Run, spec: RewardSpec) -> Fit:
     """Model, rankings and optimiser before the first update. Raises Refused where there is nothing to learn from."""
     model = RewardModel.from_policy(spec.base, seed=spec.seed)
     model.precision = language_model.DTYPES[spec.precision]
-    train = rankings.read(run.rows("train.jsonl"), model.tokenizer)
-    heldout = rankings.read(run.rows("heldout.jsonl"), model.tokenizer)
+    train, heldout = (
+        rankings.read(run.rows(f"{name}.jsonl"), model.tokenizer, ties=spec.ties != "drop")
+        for name in ("train", "heldout")
+    )
     if not train.pairs:
         raise Refused("The training rankings prefer nothing: they are none, or only ties. Rank more answers first.")
     heldout = _apart(run, train, heldout)

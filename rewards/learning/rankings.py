@@ -16,8 +16,8 @@ Row = dict[str, Any]
 
 
 class RankedPrompt(NamedTuple):
-    """A prompt, its different answers, and every ranking of them by anybody, as pairs. Ties are no pairs, unless the
-    row's own `pairs` hold them."""
+    """A prompt, its different answers, and every ranking of them by anybody, as pairs. Ties are pairs with p = 0.5,
+    where they were asked for or the row's own `pairs` hold them."""
 
     roots: list[str]
     """The conversations that it comes from: the same prompt may have been imported from several."""
@@ -56,14 +56,15 @@ class Rankings(NamedTuple):
         return sum(prompt.pairs for prompt in self.prompts)
 
 
-def read(rows: Iterable[tuple[str, Row]], tokenizer: PreTrainedTokenizerBase) -> Rankings:
-    """Join the rankings of a prompt, whoever made them, and keep each different answer once.
+def read(rows: Iterable[tuple[str, Row]], tokenizer: PreTrainedTokenizerBase, *, ties: bool = False) -> Rankings:
+    """Join the rankings of a prompt, whoever made them, and keep each different answer once. `ties`: equal ranks are
+    pairs with p = 0.5, too.
 
     Raises Refused, with the place of the row, where a row is not a ranking."""
     prompts: dict[str, RankedPrompt] = {}
     only_ties = 0
     for place, row in rows:
-        messages, answers, said = check(row, place)
+        messages, answers, said = check(row, place, ties=ties)
         key = json.dumps(messages, sort_keys=True)
         if key not in prompts:
             group = Group(language_model.encode_prompt(tokenizer, messages), [])
@@ -91,9 +92,9 @@ def unseen(rankings: Rankings, train: Rankings) -> Rankings:
     return Rankings(prompts, sum(len(prompt.rankings) for prompt in prompts), rankings.only_ties)
 
 
-def check(row: Row, place: str) -> tuple[list[dict[str, str]], list[str], list[Comparison]]:
+def check(row: Row, place: str, *, ties: bool) -> tuple[list[dict[str, str]], list[str], list[Comparison]]:
     """The prompt, the answers and what is said of them: the row's `pairs` where it has them, else what its ranks imply,
-    without ties. Raises Refused, which names the place and the field."""
+    with or without ties. Raises Refused, which names the place and the field."""
     messages = check_prompt(row, place)
     answers, ranks = check_answers(row, place), row.get("ranks")
     if not isinstance(ranks, list) or len(ranks) != len(answers):
@@ -102,7 +103,7 @@ def check(row: Row, place: str) -> tuple[list[dict[str, str]], list[str], list[C
     try:
         ranked = ranking.check(dict(enumerate(ranks)))
         field = "pairs"
-        said = ranking.check_pairs(pairs, len(answers)) if pairs is not None else _implied(ranked)
+        said = ranking.check_pairs(pairs, len(answers)) if pairs is not None else _implied(ranked, ties=ties)
     except ranking.InvalidRanking as problem:
         raise Refused(f"{place}: {field}: {problem}") from None
     return messages, answers, said
@@ -132,8 +133,9 @@ def _is_message(message: object) -> bool:
     return isinstance(message, dict) and all(isinstance(message.get(key), str) for key in ("role", "content"))
 
 
-def _implied(ranks: Mapping[int, int]) -> list[Comparison]:
-    return [(pair.chosen, pair.rejected, 1.0) for pair in ranking.comparisons(ranks) if not pair.tie]
+def _implied(ranks: Mapping[int, int], *, ties: bool) -> list[Comparison]:
+    pairs = ranking.comparisons(ranks)
+    return [(pair.chosen, pair.rejected, 0.5 if pair.tie else 1.0) for pair in pairs if ties or not pair.tie]
 
 
 def _pairs(group: Group, answers: list[list[int]], said: list[Comparison]) -> list[Comparison]:

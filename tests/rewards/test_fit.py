@@ -188,6 +188,16 @@ def test_halved_ties_pull_rewards_together_and_count_in_no_accuracy(tmp_path):
     assert steps[0]["loss"] > 0.78 and all(step["loss"] < 0.73 for step in steps[-7:]), "log 2 = 0.693 is the least"
 
 
+def test_ties_that_count_as_half_are_learned_from(tmp_path):
+    rows = [row | {"ranks": [1, 1, 3, 4]} for row in jobs.planted(24, seed=1)]
+    counted = {
+        ties: json.loads((fitted(tmp_path / ties, train=rows, ties=ties).partial / "metrics.json").read_text())
+        for ties in ("drop", "half")
+    }
+    assert counted["drop"]["pairs"] == counted["half"]["pairs"] == 24 * 5
+    assert counted["drop"]["heldout_log_loss"] != counted["half"]["heldout_log_loss"]
+
+
 def test_rankings_of_ties_alone_are_refused(tmp_path):
     rows = [row | {"ranks": [1, 1, 1, 1]} for row in jobs.planted(3, seed=1)]
     with pytest.raises(Refused, match="only ties"):

@@ -8,8 +8,9 @@ ASKED = [{"role": "user", "content": "q"}]
 ROW = {"id": "1", "root": "r", "prompt": ASKED, "answers": ["a", "b", "c"], "ranks": [2, 1, 2], "labeler": "mia"}
 
 
-def read(*rows):
-    return rankings.read(((f"line {number}", row) for number, row in enumerate(rows, start=1)), tiny.tokenizer())
+def read(*rows, **how):
+    places = ((f"line {number}", row) for number, row in enumerate(rows, start=1))
+    return rankings.read(places, tiny.tokenizer(), **how)
 
 
 def test_a_ranking_gives_its_pairs_without_ties():
@@ -48,6 +49,13 @@ def test_pairs_of_a_row_replace_those_of_its_ranks():
 def test_a_ranking_of_halved_ties_alone_says_that_they_are_equal():
     (prompt,) = read(ROW | {"answers": ["a", "b"], "ranks": [1, 1], "pairs": [[0, 1, 0.5]]}).prompts
     assert prompt.rankings == [[(0, 1, 0.5)]] and prompt.pairs == 0
+
+
+def test_equal_ranks_are_pairs_where_ties_are_asked_for_and_the_pairs_of_a_row_stay():
+    (prompt,) = read(ROW, ROW | {"pairs": [[1, 0, 1]]}, ties=True).prompts
+    assert sorted(prompt.rankings[0]) == [(0, 2, 0.5), (1, 0, 1), (1, 2, 1)]
+    assert prompt.rankings[1] == [(1, 0, 1)]
+    assert prompt.pairs == 3
 
 
 def test_a_row_without_a_root_is_a_conversation_of_its_own():

@@ -311,6 +311,11 @@ def test_every_kind_has_form_fields_with_its_bounds():
                 assert built.max_value == one.metadata["max"]
 
 
+def test_choices_are_offered_in_words(client, policy):
+    text = client.get("/projects/bread/train").content.decode()
+    assert '<option value="half">Half a win for both</option>' in text
+
+
 def test_a_setting_of_an_unknown_type_stops_loudly():
     @dataclass(frozen=True, kw_only=True)
     class Odd(Spec):

@@ -25,12 +25,14 @@ def accuracy(differences: ArrayLike) -> float:
     return float(np.mean(hits(differences)))
 
 
-def log_loss(differences: ArrayLike, shares: ArrayLike = 1.0) -> float:
-    """The mean of -log sigmoid(difference), in nats: log 2 = 0.693 for a model that knows nothing (Bradley-Terry).
+def log_loss(log_odds: ArrayLike, shares: ArrayLike = 1.0) -> float:
+    """The mean of -log P, in nats, P the chance that the preferred answer is preferred: log 2 = 0.693 for a model that
+    knows nothing.
 
-    `shares` (N,): of people who prefer the preferred answer; the others count -log sigmoid(-difference)."""
-    gap, share = np.asarray(differences, dtype=np.float64), np.asarray(shares, dtype=np.float64)
-    return float(np.mean(share * np.logaddexp(0.0, -gap) + (1 - share) * np.logaddexp(0.0, gap)))
+    `log_odds` (N,): log P - log(1 - P), which for Bradley-Terry is the difference. `shares` (N,): of people who prefer
+    the preferred answer; the others count -log(1 - P)."""
+    odds, share = np.asarray(log_odds, dtype=np.float64), np.asarray(shares, dtype=np.float64)
+    return float(np.mean(share * np.logaddexp(0.0, -odds) + (1 - share) * np.logaddexp(0.0, odds)))
 
 
 def clustered_interval(

@@ -92,11 +92,21 @@ class LossSpec(Spec):
         "drop",
         label="Ties",
         help="Equal ranks. A tie that the snapshot counts as half stays one.",
-        choices=("drop", "half"),
-        words=("Leave them out", "Half a win for both"),
+        choices=("drop", "half", "rao_kupper"),
+        words=("Leave them out", "Half a win for both", "Learn when people tie (Rao-Kupper)"),
         group=LOSS,
     )
-    """Of equal ranks: `drop` makes no pair, `half` makes one with p = 1/2. A row's own `pairs` stay as they are."""
+    """Of equal ranks: `drop` makes no pair, `half` makes one with p = 1/2, `rao_kupper` gives such pairs a probability
+    of their own by a threshold that is learned. A row's own `pairs` stay as they are; p = 1/2 is a tie."""
+    scalar_learning_rate: float = setting(
+        0.05,
+        label="Learning rate of single numbers",
+        help="Of a learned tie threshold: it has far to go, a weight has not.",
+        min=1e-6,
+        max=1.0,
+        group=LOSS,
+    )
+    """The peak, of numbers that the loss learns beside the weights. It rises and falls as that of the weights does."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,10 @@ TITLES = {
         "Log-loss on held-out prompts",
         "How wrong it is there, above all where it is sure. Guessing gives 0.693; above it, it is too sure.",
     ),
+    "heldout_log_loss_with_ties": Title(
+        "Log-loss with ties on held-out prompts",
+        "How surprised it is there by what people say, ties too. Guessing among win, loss and tie gives 1.099.",
+    ),
     "winner_score": Title(
         "Reward of the winners",
         "The mean reward of the best answer of each prompt, of those scored so far.",
@@ -42,6 +46,11 @@ TITLES = {
         "Accuracy on training pairs",
         "The share of the step's pairs that it ordered as people did, before it learned from them.",
         unit="%",
+    ),
+    "tie_threshold": Title(
+        "Tie threshold",
+        "Learned: answers whose rewards differ by much less tie, by much more do not. It should settle.",
+        tone="tie",
     ),
     "tokens_per_second": Title(
         "Tokens a second", "How fast it draws, reads or learns, without the loading of the model.", tone="tie"

@@ -57,6 +57,9 @@ HELDOUT = {
     "heldout_roots": Measure(
         "Held-out conversations", "What counts as one observation: its pairs stand and fall together."
     ),
+    "heldout_log_loss_with_ties": Measure(
+        "Log-loss with ties", "How surprised it is by what people say, ties too. Guessing among three gives 1.099."
+    ),
 }
 LEARNED = {
     "prompts": Measure("Prompts", "Those that it learned from; the held-out ones are others."),
@@ -70,6 +73,9 @@ LEARNED = {
         "Tokens not read twice", "Answers share their prompt: so many more one row an answer would be."
     ),
     "texts_cut": Measure("Texts cut", "How often a text was too long, and only its end was read."),
+    "tie_threshold": Measure(
+        "Tie threshold", "Learned: answers whose rewards differ by much less tie, by much more do not."
+    ),
     "offset": Measure("Offset", "Taken from each raw score, so that the training answers average 0."),
     "train_seconds": Measure("Seconds of training", "Spent in updates, over all attempts."),
 }

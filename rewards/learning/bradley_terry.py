@@ -26,6 +26,14 @@ class Pairs(NamedTuple):
         return Pairs(*(tensor[kept] for tensor in self))
 
 
+class Chances(NamedTuple):
+    """How likely people are to say each thing of N pairs, as logarithms."""
+
+    win: Tensor  # (N,) that the winner wins
+    loss: Tensor  # (N,)
+    tie: Tensor | None = None  # (N,) None where ties have no chance of their own
+
+
 def pairs(rankings: Iterable[Iterable[Comparison]], *, elements: int) -> Pairs:
     """The pairs of several rankings, weighted so that a ranking is one element of a batch of `elements` rankings.
 
@@ -47,12 +55,21 @@ def differences(rewards: Tensor, pairs: Pairs) -> Tensor:
     return rewards[pairs.winner] - rewards[pairs.loser]
 
 
-def loss(rewards: Tensor, pairs: Pairs) -> Tensor:
-    """The weighted sum of -p log sigmoid(d) - (1 - p) log sigmoid(-d), d = r_winner - r_loser. rewards (A,), N pairs
-    -> (). With p = 1 it is -log sigmoid(d); with less it is least where sigmoid(d) = p: ties and divided people pull
-    two rewards together.
+def chances(gap: Tensor) -> Chances:
+    """P(win) = sigmoid(d), P(loss) = sigmoid(-d) (Bradley and Terry 1952). gap d (N,) -> (N,).
 
     logsigmoid, not sigmoid().log(): the latter is -inf once the gap passes about -100 in float32."""
-    gap = differences(rewards, pairs)
-    p = pairs.p.to(gap.dtype)
-    return -(pairs.weight * (p * F.logsigmoid(gap) + (1 - p) * F.logsigmoid(-gap))).sum()
+    return Chances(F.logsigmoid(gap), F.logsigmoid(-gap))
+
+
+def surprise(chances: Chances, p: Tensor) -> Tensor:
+    """-p log P(win) - (1 - p) log P(loss), (N,). With p = 1 it is -log P(win); with less it is least where P(win) = p:
+    divided people pull two rewards together. So does a tie, p = 0.5, unless it has a chance of its own: -log P(tie)."""
+    share = p.to(chances.win.dtype)
+    decided = -(share * chances.win + (1 - share) * chances.loss)
+    return decided if chances.tie is None else torch.where(p == 0.5, -chances.tie, decided)
+
+
+def loss(rewards: Tensor, pairs: Pairs) -> Tensor:
+    """The weighted sum over the pairs, d = r_winner - r_loser. rewards (A,), N pairs -> ()."""
+    return (pairs.weight * surprise(chances(differences(rewards, pairs)), pairs.p)).sum()

@@ -3,7 +3,7 @@
     for each epoch, in a new order:
         for each step, over `prompts_per_step` prompts with all their rankings:
             r = reward of each different answer, read once                      (packing, reward_model)
-            L = mean over rankings of mean over pairs of -log sigmoid(r_w - r_l)  (bradley_terry, where soft labels are)
+            L = mean over rankings of mean over pairs of -log sigmoid(r_w - r_l)  (bradley_terry; objective: others)
             w = AdamW(w, clipped gradient of L, warm-up then cosine)             (optimiser)
     offset = mean reward of training answers, so that they average 0
 
@@ -20,7 +20,9 @@ import torch
 
 from rewards import metrics
 from rewards.learning import bradley_terry, checkpoint, language_model, optimiser, packing, rankings, reward_model
+from rewards.learning.bradley_terry import Comparison
 from rewards.learning.events import Refused, Stopped
+from rewards.learning.objective import Objective
 from rewards.learning.packing import Batch, Group
 from rewards.learning.rankings import RankedPrompt, Rankings
 from rewards.learning.reward_model import RewardModel
@@ -60,12 +62,17 @@ class Update(NamedTuple):
 
 
 class HeldOut(NamedTuple):
-    """Held-out pairs with a winner: the differences of their rewards, (N,), the shares of people who prefer the winner,
-    (N,), and the conversation that each comes from."""
+    """Held-out pairs as the model sees them; the first four are of the N with a winner, the last of all M."""
 
     differences: metrics.Floats
+    log_odds: metrics.Floats
+    """Of the winner, given that there is one: the model's own, whatever its loss, so that models can be compared."""
     shares: metrics.Floats
+    """Of people who prefer the winner."""
     roots: list[str]
+    """The conversation that each comes from."""
+    surprises: metrics.Floats
+    """-log P of what people said, ties among it; empty where ties have no chance of their own."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,7 @@ class Fit:
     model: RewardModel
     train: Rankings
     heldout: Rankings
+    objective: Objective
     adamw: torch.optim.AdamW
     shared: bool
     fingerprint: dict[str, Any]
@@ -128,6 +136,7 @@ def run(run: Run) -> None:
             save(fit, progress)
         raise
     run.events.phase("Saving the model")
+    fit.model.numbers = fit.objective.numbers
     fit.model.save(run.partial / "model")
     run.write_json("metrics.json", figures(fit, progress, heldout))
     run.write_origin(spec.to_json())
@@ -149,6 +158,7 @@ def prepare(run: Run, spec: RewardSpec) -> Fit:
             run.events.message(f"Rankings of ties alone, which do not say which is better: {part.only_ties} ({name}).")
     room = model.room(spec.max_tokens)
     shared = reward_model.shares_rows(model, train.groups, max_tokens=room, say=run.events.message)
+    objective = Objective(spec, tie_share=train.tie_share)
     inputs = {name: sha256(run.folder / "inputs" / name) for name in ("train.jsonl", "heldout.jsonl")}
     return Fit(
         run,
@@ -156,7 +166,8 @@ def prepare(run: Run, spec: RewardSpec) -> Fit:
         model,
         train,
         heldout,
-        optimiser.adamw(model, spec),
+        objective,
+        optimiser.adamw(model, spec, objective.parameters()),
         shared,
         {"spec": spec.to_json(), "inputs": inputs},
     )
@@ -187,7 +198,7 @@ def learn(fit: Fit, progress: Progress) -> None:
         progress.tokens_alone += packing.tokens_alone([one.group for one in prompts], fit.max_tokens)
         progress.texts_cut += update.cut
         live = {"learning_rate": rate, "grad_norm": norm, "tokens_per_second": update.tokens / seconds}
-        events.step(progress.step, fit.steps, **update.told, **live)
+        events.step(progress.step, fit.steps, **update.told, **live, **fit.objective.numbers)
         if progress.step % fit.evaluate_every == 0 and progress.step < fit.steps:
             look(fit, progress.step)
         if progress.step % spec.checkpoint_every == 0 or progress.step == fit.steps:
@@ -202,16 +213,17 @@ def gradient(fit: Fit, prompts: list[RankedPrompt]) -> Update:
     loss, hits, tokens, cut = 0.0, 0.0, 0, 0
     for batch in fit.batches([prompt.group for prompt in prompts]):
         fit.run.stop.check()
-        pairs = _pairs(batch, prompts, elements)
+        said = _said(batch, prompts)
         rewards = fit.model.rewards(batch).cpu()  # (A,)
-        part = bradley_terry.loss(rewards, pairs)
+        part = fit.objective.loss(rewards, said, elements=elements)
         part.backward()
         loss += part.item()
-        hits += metrics.hits(bradley_terry.differences(rewards.detach(), pairs.decided)).sum()
+        decided = bradley_terry.pairs(said, elements=elements).decided
+        hits += metrics.hits(bradley_terry.differences(rewards.detach(), decided)).sum()
         tokens += batch.tokens
         cut += batch.cut
-    decided = sum(prompt.pairs for prompt in prompts)
-    return Update(loss, float(hits) / decided if decided else None, tokens, cut)
+    pairs = sum(prompt.pairs for prompt in prompts)
+    return Update(loss, float(hits) / pairs if pairs else None, tokens, cut)
 
 
 def prompts_of(fit: Fit, step: int) -> list[RankedPrompt]:
@@ -234,16 +246,23 @@ def look(fit: Fit, step: int) -> HeldOut:
 @torch.no_grad()
 def evaluate(fit: Fit) -> HeldOut:
     """The held-out pairs, as the model sees them now."""
-    prompts = fit.heldout.prompts
-    differences, shares, roots = [np.empty(0)], [np.empty(0)], []
+    prompts, gaps, shares, roots = fit.heldout.prompts, [torch.empty(0)], [torch.empty(0)], []
     for batch in fit.batches(fit.heldout.groups):
         fit.run.stop.check()
-        pairs = _pairs(batch, prompts, 1).decided
-        shares.append(pairs.p.numpy())
-        differences.append(bradley_terry.differences(fit.model.rewards(batch).cpu(), pairs).double().numpy())
+        pairs = bradley_terry.pairs(_said(batch, prompts), elements=1)
+        gaps.append(bradley_terry.differences(fit.model.rewards(batch).cpu(), pairs))
+        shares.append(pairs.p)
         for place in batch.groups:
             roots += [prompts[place].root] * prompts[place].pairs
-    return HeldOut(np.concatenate(differences), np.concatenate(shares), roots)
+    gap, p = torch.cat(gaps).double(), torch.cat(shares)
+    chances, decided = fit.objective.chances(gap), p != 0.5
+    return HeldOut(
+        differences=gap[decided].numpy(),
+        log_odds=(chances.win - chances.loss)[decided].numpy(),
+        shares=p[decided].numpy(),
+        roots=roots,
+        surprises=(gap[:0] if chances.tie is None else bradley_terry.surprise(chances, p)).numpy(),
+    )
 
 
 @torch.no_grad()
@@ -271,6 +290,7 @@ def save(fit: Fit, progress: Progress) -> None:
         "weights": dict(fit.model.state_dict()),
         "optimiser": optimiser.tensors(fit.adamw),
         "random": checkpoint.random_state(),
+        "objective": dict(fit.objective.state_dict()),
     }
     checkpoint.save(fit.run.checkpoints, progress.step, groups, fit.fingerprint | {"progress": asdict(progress)})
 
@@ -285,6 +305,7 @@ def resume(fit: Fit) -> Progress:
         checkpoint.discard(fit.run.checkpoints)
         return Progress()
     fit.model.load_state_dict(saved.groups["weights"])
+    fit.objective.load_state_dict(saved.groups["objective"])
     optimiser.restore(fit.adamw, saved.groups["optimiser"])
     checkpoint.restore_random_state(saved.groups["random"])
     fit.run.events.message(f"Going on after step {saved.step}.")
@@ -313,15 +334,18 @@ def figures(fit: Fit, progress: Progress, heldout: HeldOut) -> dict[str, Any]:
         "texts_cut": progress.texts_cut,
         "rows_shared": fit.shared,
         "offset": fit.model.offset,
+        **fit.objective.numbers,
     }
 
 
 def _live(heldout: HeldOut) -> dict[str, float]:
     if not heldout.roots:
         return {}
+    with_ties = {"heldout_log_loss_with_ties": float(heldout.surprises.mean())} if heldout.surprises.size else {}
     return {
         "heldout_accuracy": metrics.accuracy(heldout.differences),
-        "heldout_log_loss": metrics.log_loss(heldout.differences, heldout.shares),
+        "heldout_log_loss": metrics.log_loss(heldout.log_odds, heldout.shares),
+        **with_ties,
     }
 
 
@@ -330,14 +354,13 @@ def _interval(name: str, values: metrics.Floats, roots: list[str]) -> dict[str, 
     return {f"{name}_low": low, f"{name}_high": high}
 
 
-def _pairs(batch: Batch, prompts: list[RankedPrompt], elements: int) -> bradley_terry.Pairs:
-    """The pairs of a batch, by place in the batch's rewards."""
-    moved = [
+def _said(batch: Batch, prompts: list[RankedPrompt]) -> list[list[Comparison]]:
+    """The rankings of a batch, by place in the batch's rewards."""
+    return [
         [(start + better, start + worse, p) for better, worse, p in ranking]
         for place, start in zip(batch.groups, batch.starts, strict=True)
         for ranking in prompts[place].rankings
     ]
-    return bradley_terry.pairs(moved, elements=elements)
 
 
 def _apart(run: Run, train: Rankings, heldout: Rankings) -> Rankings:

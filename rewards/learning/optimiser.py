@@ -11,13 +11,21 @@ from rewards.specs import RewardSpec
 FLOOR = 0.1  # of the peak, where the cosine ends (Ouyang et al. 2022, appendix C.2)
 
 
-def adamw(model: nn.Module, spec: RewardSpec) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019). Weight decay takes matrices alone: norms are best left alone."""
+def adamw(model: nn.Module, spec: RewardSpec, numbers: Iterable[nn.Parameter] = ()) -> torch.optim.AdamW:
+    """AdamW (Loshchilov and Hutter 2019). Weight decay takes matrices alone: norms are best left alone.
+
+    `numbers` are learned beside the weights at a rate of their own: AdamW moves each by about its rate an update, and
+    they have much farther to go."""
     weights = list(model.parameters())
     matrices = [weight for weight in weights if weight.ndim > 1]
     others = [weight for weight in weights if weight.ndim <= 1]
+    apart = {"params": list(numbers), "weight_decay": 0.0, "pace": spec.scalar_learning_rate / spec.learning_rate}
     return torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": spec.weight_decay}, {"params": others, "weight_decay": 0.0}],
+        [
+            {"params": matrices, "weight_decay": spec.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+            *([apart] if apart["params"] else []),
+        ],
         lr=spec.learning_rate,
         betas=(spec.beta1, spec.beta2),
         eps=spec.epsilon,
@@ -34,9 +42,9 @@ def learning_rate(step: int, total: int, *, peak: float, warmup: float) -> float
 
 
 def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """The rate of the next update, for all weights alike."""
+    """The rate of the next update, for all weights alike, and in proportion for what has a pace of its own."""
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("pace", 1.0)
 
 
 def clip(weights: Iterable[nn.Parameter], norm: float) -> float:

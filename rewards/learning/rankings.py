@@ -55,6 +55,12 @@ class Rankings(NamedTuple):
         """How many pairs of all rankings have a winner."""
         return sum(prompt.pairs for prompt in self.prompts)
 
+    @property
+    def tie_share(self) -> float:
+        """How many of all pairs are ties."""
+        every = sum(len(ranking) for prompt in self.prompts for ranking in prompt.rankings)
+        return 1 - self.pairs / every if every else 0.0
+
 
 def read(rows: Iterable[tuple[str, Row]], tokenizer: PreTrainedTokenizerBase, *, ties: bool = False) -> Rankings:
     """Join the rankings of a prompt, whoever made them, and keep each different answer once. `ties`: equal ranks are

@@ -1,7 +1,8 @@
 """A reward model: a language model without its vocabulary head, and one linear head that reads the last token.
 
 It is kept as a standard one-label sequence classifier of transformers, whose raw score at the last real token is the
-reward before the offset. `reward.json` beside it holds the offset; `RewardModel.forward` alone applies it."""
+reward before the offset. `reward.json` beside it holds the offset, which `RewardModel.forward` alone applies, and what
+the loss learned beside the weights."""
 
 import json
 from collections.abc import Callable
@@ -29,6 +30,8 @@ class RewardModel(nn.Module):
         self.classifier = classifier.eval().to(language_model.device())
         self.tokenizer = tokenizer
         self.offset = offset
+        self.numbers: dict[str, float] = {}
+        """What its loss knows beside the rewards of how people compare: docs/losses.md."""
         self.precision = torch.float32
         """Of the backbone's matrix products; weights, head and rewards are float32."""
 
@@ -49,13 +52,17 @@ class RewardModel(nn.Module):
         """A reward model as `save` wrote it, or any one-label classifier with a `score` head (its offset is 0)."""
         classifier, tokenizer = _load(folder)
         beside = Path(folder) / "reward.json"
-        offset = json.loads(beside.read_text(encoding="utf-8"))["offset"] if beside.is_file() else 0.0
-        return cls(classifier, tokenizer, offset=float(offset))
+        kept = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {"offset": 0.0}
+        model = cls(classifier, tokenizer, offset=float(kept.pop("offset")))
+        model.numbers = kept
+        return model
 
     def save(self, folder: Path) -> None:
         """Write a standard folder with raw scores, and `reward.json`. Raises Refused on a full disk."""
         language_model.save(self.classifier, self.tokenizer, folder)
-        (folder / "reward.json").write_text(json.dumps({"offset": self.offset}) + "\n", encoding="utf-8")
+        (folder / "reward.json").write_text(
+            json.dumps({"offset": self.offset, **self.numbers}) + "\n", encoding="utf-8"
+        )
         sync(folder / "reward.json")
 
     def forward(self, row: Row) -> Tensor:

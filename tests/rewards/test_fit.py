@@ -5,24 +5,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rewards.learning import fit
-from rewards.learning.events import Refused, Stop, Stopped
+from rewards.learning.events import Refused, Stopped
 from rewards.learning.reward_model import RewardModel
 from rewards.learning.score import Scorer
 from rewards.model_folder import sha256
 from tests.rewards import jobs
-
-
-class StopAt(Stop):
-    """Somebody asks to stop just before the work looks for the n-th time."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__()
-        self.looks = looks
-
-    def check(self) -> None:
-        self.looks -= 1
-        self.requested = self.looks <= 0
-        super().check()
+from tests.rewards.stopping import StopAt
 
 
 def weights(run) -> str:

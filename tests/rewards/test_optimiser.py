@@ -45,3 +45,11 @@ def test_a_restored_optimiser_goes_on_with_the_same_bits():
         return layer.weight.detach().clone()
 
     assert torch.equal(weights_after(6, None), weights_after(6, 3))
+
+
+def test_single_numbers_are_learned_at_a_pace_of_their_own_that_follows_the_weights():
+    spec = RewardSpec(base="/m", learning_rate=1e-3, scalar_learning_rate=0.1)
+    adamw = optimiser.adamw(torch.nn.Linear(2, 2), spec, [torch.nn.Parameter(torch.tensor(0.5))])
+    optimiser.set_learning_rate(adamw, 5e-4)
+    assert [group["lr"] for group in adamw.param_groups] == pytest.approx([5e-4, 5e-4, 0.05])
+    assert adamw.param_groups[-1]["weight_decay"] == 0

@@ -16,8 +16,12 @@ DRAWS = {"max_new_tokens": 4, "precision": "float32", "threads": 1}
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[str, Run]:
     home = tmp_path_factory.mktemp("kinds")
-    made = {"reward": jobs.attempt(jobs.folder(home / "reward", epochs=1))}
-    fit.run(made["reward"])
+    made = {
+        name: jobs.attempt(jobs.folder(home / name, epochs=1, **settings))
+        for name, settings in (("reward", {}), ("reward with ties", {"ties": "rao_kupper"}))
+    }
+    for one in made.values():
+        fit.run(one)
     rows = [{"id": row["id"], "prompt": row["prompt"], "answers": row["answers"]} for row in jobs.planted(3, seed=3)]
     models = {"policy": made["reward"].spec["base"], "reward_model": str(made["reward"].partial / "model")}
     for kind, module, names, spec in (
@@ -60,7 +64,8 @@ def test_every_number_that_a_fit_leaves_is_told_with_a_sentence(runs):
     on_the_page = {"heldout_accuracy", "heldout_accuracy_low", "heldout_accuracy_high", "heldout_log_loss"}
     how_it_ran = {"rows_shared", "tokens_padded"}
     told = set(results.HELDOUT) | set(results.LEARNED)
-    assert measured(runs["reward"]) - on_the_page - how_it_ran == told
+    assert measured(runs["reward with ties"]) - on_the_page - how_it_ran == told
+    assert told - measured(runs["reward"]) == {"tie_threshold", "heldout_log_loss_with_ties"}
 
 
 def test_what_was_not_measured_is_left_out_and_zero_is_not():

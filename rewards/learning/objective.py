@@ -1,0 +1,55 @@
+"""What a fit makes least: the loss that its settings choose, with the numbers that it learns beside the weights."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rewards.learning import bradley_terry, rao_kupper
+from rewards.learning.bradley_terry import Chances, Comparison, Pairs
+from rewards.specs import LossSpec
+
+RAREST_TIES = 0.01
+"""The start of a threshold where training holds hardly a tie: from none at all, nothing could be learned."""
+
+
+class Objective(nn.Module):
+    """A loss over rankings. It lives on the CPU in float32, whatever the model does."""
+
+    def __init__(self, spec: LossSpec, *, tie_share: float) -> None:
+        """`tie_share`: of the pairs to learn from; the tie threshold starts where equal rewards tie as often."""
+        super().__init__()
+        self.spec = spec
+        start = rao_kupper.threshold_of(min(max(tie_share, RAREST_TIES), 1 - RAREST_TIES))
+        self._threshold = _number(math.log(math.expm1(start))) if spec.ties == "rao_kupper" else None
+
+    @property
+    def tie_threshold(self) -> Tensor | None:
+        """eta > 0, () float32: log(1 + e^t) of what is learned; None where ties have no chance of their own."""
+        return None if self._threshold is None else F.softplus(self._threshold)
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What is to be known beside the rewards to say how likely an answer is to win."""
+        return {} if self.tie_threshold is None else {"tie_threshold": self.tie_threshold.item()}
+
+    def loss(self, rewards: Tensor, rankings: Iterable[Iterable[Comparison]], *, elements: int) -> Tensor:
+        """Their part of a batch of `elements` rankings. rewards (A,), comparisons by place in them -> ()."""
+        return self.of_pairs(rewards, bradley_terry.pairs(rankings, elements=elements))
+
+    def of_pairs(self, rewards: Tensor, pairs: Pairs) -> Tensor:
+        """The weighted sum of -log P(what was said). rewards (A,), N pairs -> ()."""
+        chances = self.chances(bradley_terry.differences(rewards, pairs))
+        return (pairs.weight * bradley_terry.surprise(chances, pairs.p)).sum()
+
+    def chances(self, gap: Tensor) -> Chances:
+        """What people will say of two answers whose rewards differ by d. gap (N,)."""
+        if self.tie_threshold is None:
+            return bradley_terry.chances(gap)
+        return rao_kupper.chances(gap, self.tie_threshold)
+
+
+def _number(start: float) -> nn.Parameter:
+    return nn.Parameter(torch.tensor(start, dtype=torch.float32))

@@ -1,0 +1,54 @@
+"""A tiny transformer learns with every loss, and what a loss learns beside the weights is kept and resumed."""
+
+import json
+
+import pytest
+
+from rewards.learning import fit
+from rewards.learning.events import Stopped
+from rewards.learning.reward_model import RewardModel
+from rewards.model_folder import sha256
+from tests.rewards import jobs
+from tests.rewards.stopping import StopAt
+
+LEARNED = {"ties": "rao_kupper"}
+LOSSES = {"ties_half": {"ties": "half"}, "ties_learned": {"ties": "rao_kupper"}}
+
+
+def fitted(path, number=1, **settings):
+    run = jobs.attempt(jobs.folder(path, **settings), number)
+    fit.run(run)
+    return run, json.loads((run.partial / "metrics.json").read_text())
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_tiny_model_learns_with(loss, tmp_path):
+    rows = {"train": jobs.planted(48, seed=1), "heldout": jobs.planted(24, seed=2)}
+    run, told = fitted(tmp_path, **rows, **LOSSES[loss], epochs=3, learning_rate=3e-3)
+    losses = [event["metrics"]["loss"] for event in jobs.events(tmp_path) if "loss" in event.get("metrics", {})]
+    assert sum(losses[-6:]) < 0.9 * sum(losses[:6])
+    assert told["heldout_accuracy"] > 0.75
+    assert told["heldout_log_loss"] < 0.65
+
+
+def test_what_a_loss_learned_is_shown_at_each_step_and_saved_with_the_model(tmp_path):
+    run, told = fitted(tmp_path, **LEARNED, epochs=2)
+    kept = json.loads((run.partial / "model" / "reward.json").read_text())
+    steps = [event["metrics"] for event in jobs.events(tmp_path) if "loss" in event.get("metrics", {})]
+    for name in kept.keys() - {"offset"}:
+        assert kept[name] == told[name] == steps[-1][name] != steps[0][name]
+    assert RewardModel.load(run.partial / "model").numbers == {key: kept[key] for key in kept if key != "offset"}
+    assert told["heldout_log_loss_with_ties"] > 0
+
+
+@pytest.mark.parametrize("looks", [3, 12])
+def test_a_stopped_run_goes_on_with_the_same_bits_of_what_its_loss_learns(tmp_path, looks):
+    settings = {**LEARNED, "epochs": 2, "checkpoint_every": 3}
+    whole, _ = fitted(tmp_path / "whole", **settings)
+    path = jobs.folder(tmp_path / "job", **settings)
+    with pytest.raises(Stopped):
+        fit.run(jobs.attempt(path, 1, stop=StopAt(looks)))
+    run = jobs.attempt(path, 2)
+    fit.run(run)
+    for name in ("reward.json", "model.safetensors"):
+        assert sha256(run.partial / "model" / name) == sha256(whole.partial / "model" / name)

@@ -1,0 +1,40 @@
+import pytest
+import torch
+
+from rewards.learning import bradley_terry, rao_kupper
+from rewards.learning.objective import Objective
+from rewards.specs import LossSpec
+
+REWARDS = torch.tensor([1.5, 0.5, -0.2, 0.0])
+SAID = [[(0, 1, 1.0), (1, 2, 0.5)], [(3, 2, 0.8)]]
+
+
+def objective(tie_share=0.25, **settings):
+    return Objective(LossSpec(**settings), tie_share=tie_share)
+
+
+def test_without_settings_it_is_bradley_terry_to_the_bit_and_learns_nothing_itself():
+    plain = objective()
+    expected = bradley_terry.loss(REWARDS, bradley_terry.pairs(SAID, elements=2))
+    assert plain.loss(REWARDS, SAID, elements=2).item() == expected.item()
+    assert list(plain.parameters()) == [] and plain.numbers == {}
+
+
+def test_the_tie_threshold_starts_where_equal_rewards_tie_as_often_as_people_do():
+    made = objective(ties="rao_kupper", tie_share=0.4)
+    assert made.numbers == {"tie_threshold": pytest.approx(rao_kupper.threshold_of(0.4))}
+    assert made.chances(torch.zeros(1)).tie.exp().item() == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_threshold_can_be_learned_whether_there_are_no_ties_or_ties_alone(share):
+    made = objective(ties="rao_kupper", tie_share=share)
+    made.loss(REWARDS, SAID, elements=1).backward()
+    (number,) = made.parameters()
+    assert torch.isfinite(number) and number.grad.abs() > 1e-3
+
+
+def test_the_parts_of_a_batch_add_up_to_the_whole_with_ties_too():
+    made = objective(ties="rao_kupper")
+    parts = [made.loss(REWARDS, [one], elements=2) for one in SAID]
+    torch.testing.assert_close(sum(parts), made.loss(REWARDS, SAID, elements=2))

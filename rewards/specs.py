@@ -98,6 +98,15 @@ class LossSpec(Spec):
     )
     """Of equal ranks: `drop` makes no pair, `half` makes one with p = 1/2, `rao_kupper` gives such pairs a probability
     of their own by a threshold that is learned. A row's own `pairs` stay as they are; p = 1/2 is a tie."""
+    smoothing: float = setting(
+        0.0,
+        label="Label smoothing",
+        help="The share of comparisons that are taken for wrong: differences grow no further. 0: none.",
+        min=0.0,
+        max=0.49,
+        group=LOSS,
+    )
+    """eps of -(1 - eps) log sigmoid(d) - eps log sigmoid(-d): labels are believed only so far. Set by hand."""
     scalar_learning_rate: float = setting(
         0.05,
         label="Learning rate of single numbers",

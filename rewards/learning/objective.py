@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewards.learning import bradley_terry, rao_kupper
+from rewards.learning import bradley_terry, noise, rao_kupper
 from rewards.learning.bradley_terry import Chances, Comparison, Pairs
 from rewards.specs import LossSpec
 
@@ -42,7 +42,8 @@ class Objective(nn.Module):
     def of_pairs(self, rewards: Tensor, pairs: Pairs) -> Tensor:
         """The weighted sum of -log P(what was said). rewards (A,), N pairs -> ()."""
         chances = self.chances(bradley_terry.differences(rewards, pairs))
-        return (pairs.weight * bradley_terry.surprise(chances, pairs.p)).sum()
+        labels = noise.smoothed(pairs.p, self.spec.smoothing)
+        return (pairs.weight * bradley_terry.surprise(chances, labels)).sum()
 
     def chances(self, gap: Tensor) -> Chances:
         """What people will say of two answers whose rewards differ by d. gap (N,)."""

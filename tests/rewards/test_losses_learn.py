@@ -12,7 +12,11 @@ from tests.rewards import jobs
 from tests.rewards.stopping import StopAt
 
 LEARNED = {"ties": "rao_kupper"}
-LOSSES = {"ties_half": {"ties": "half"}, "ties_learned": {"ties": "rao_kupper"}}
+LOSSES = {
+    "ties_half": {"ties": "half"},
+    "ties_learned": {"ties": "rao_kupper"},
+    "smoothing": {"smoothing": 0.05},
+}
 
 
 def fitted(path, number=1, **settings):

@@ -107,15 +107,41 @@ class LossSpec(Spec):
         group=LOSS,
     )
     """eps of -(1 - eps) log sigmoid(d) - eps log sigmoid(-d): labels are believed only so far. Set by hand."""
+    lapse: str = setting(
+        "none",
+        label="Lapses",
+        help="People who now and then say the opposite of what they mean.",
+        choices=("none", "given", "learned"),
+        words=("None", "As often as the rate below says", "Learn how often, from that rate on"),
+        group=LOSS,
+    )
+    """eps of -log((1 - eps) sigmoid(d) + eps sigmoid(-d)): given by `lapse_rate`, or learned from there on."""
+    lapse_rate: float = setting(
+        0.05,
+        label="Lapse rate",
+        help="The share of comparisons that say the opposite. Without lapses it is not read.",
+        min=0.001,
+        max=0.49,
+        group=LOSS,
+    )
+    """How often a comparison is the opposite of what was meant: measured where the right verdict is known, never taken
+    from how often people agree. With `lapse` none it is not read."""
     scalar_learning_rate: float = setting(
         0.05,
         label="Learning rate of single numbers",
-        help="Of a learned tie threshold: it has far to go, a weight has not.",
+        help="Of a learned tie threshold and lapse rate: they have far to go, a weight has not.",
         min=1e-6,
         max=1.0,
         group=LOSS,
     )
     """The peak, of numbers that the loss learns beside the weights. It rises and falls as that of the weights does."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.smoothing and self.lapse != "none":
+            raise InvalidSpec(
+                "smoothing and lapse are two answers to wrong labels: set smoothing to 0, or lapse to none."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

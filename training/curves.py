@@ -52,6 +52,12 @@ TITLES = {
         "Learned: answers whose rewards differ by much less tie, by much more do not. It should settle.",
         tone="tie",
     ),
+    "lapse_rate": Title(
+        "Lapse rate",
+        "Learned: how often people say the opposite of what they mean. It should settle.",
+        tone="tie",
+        unit="%",
+    ),
     "tokens_per_second": Title(
         "Tokens a second", "How fast it draws, reads or learns, without the loading of the model.", tone="tie"
     ),

@@ -76,6 +76,9 @@ LEARNED = {
     "tie_threshold": Measure(
         "Tie threshold", "Learned: answers whose rewards differ by much less tie, by much more do not."
     ),
+    "lapse_rate": Measure(
+        "Lapse rate", "How often people say the opposite of what they mean: as given, or learned.", percent
+    ),
     "offset": Measure("Offset", "Taken from each raw score, so that the training answers average 0."),
     "train_seconds": Measure("Seconds of training", "Spent in updates, over all attempts."),
 }

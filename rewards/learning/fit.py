@@ -198,7 +198,7 @@ def learn(fit: Fit, progress: Progress) -> None:
         progress.tokens_alone += packing.tokens_alone([one.group for one in prompts], fit.max_tokens)
         progress.texts_cut += update.cut
         live = {"learning_rate": rate, "grad_norm": norm, "tokens_per_second": update.tokens / seconds}
-        events.step(progress.step, fit.steps, **update.told, **live, **fit.objective.numbers)
+        events.step(progress.step, fit.steps, **update.told, **live, **fit.objective.learned)
         if progress.step % fit.evaluate_every == 0 and progress.step < fit.steps:
             look(fit, progress.step)
         if progress.step % spec.checkpoint_every == 0 or progress.step == fit.steps:

@@ -24,6 +24,7 @@ class Objective(nn.Module):
         self.spec = spec
         start = rao_kupper.threshold_of(min(max(tie_share, RAREST_TIES), 1 - RAREST_TIES))
         self._threshold = _number(math.log(math.expm1(start))) if spec.ties == "rao_kupper" else None
+        self._lapse = _number(math.log(spec.lapse_rate / (0.5 - spec.lapse_rate))) if spec.lapse == "learned" else None
 
     @property
     def tie_threshold(self) -> Tensor | None:
@@ -31,9 +32,23 @@ class Objective(nn.Module):
         return None if self._threshold is None else F.softplus(self._threshold)
 
     @property
+    def lapse_rate(self) -> Tensor | float | None:
+        """eps in (0, 1/2), as given, or () float32: sigmoid(t) / 2 of what is learned; None where nobody slips."""
+        if self._lapse is not None:
+            return torch.sigmoid(self._lapse) / 2
+        return self.spec.lapse_rate if self.spec.lapse == "given" else None
+
+    @property
     def numbers(self) -> dict[str, float]:
         """What is to be known beside the rewards to say how likely an answer is to win."""
-        return {} if self.tie_threshold is None else {"tie_threshold": self.tie_threshold.item()}
+        given = {"lapse_rate": self.spec.lapse_rate} if self.spec.lapse == "given" else {}
+        return {**given, **self.learned}
+
+    @property
+    def learned(self) -> dict[str, float]:
+        """Those of the numbers that move."""
+        moving = {"tie_threshold": self._threshold, "lapse_rate": self._lapse}
+        return {name: getattr(self, name).item() for name, number in moving.items() if number is not None}
 
     def loss(self, rewards: Tensor, rankings: Iterable[Iterable[Comparison]], *, elements: int) -> Tensor:
         """Their part of a batch of `elements` rankings. rewards (A,), comparisons by place in them -> ()."""
@@ -47,9 +62,9 @@ class Objective(nn.Module):
 
     def chances(self, gap: Tensor) -> Chances:
         """What people will say of two answers whose rewards differ by d. gap (N,)."""
-        if self.tie_threshold is None:
-            return bradley_terry.chances(gap)
-        return rao_kupper.chances(gap, self.tie_threshold)
+        eta, eps = self.tie_threshold, self.lapse_rate
+        meant = bradley_terry.chances(gap) if eta is None else rao_kupper.chances(gap, eta)
+        return meant if eps is None else noise.flipped(meant, eps)
 
 
 def _number(start: float) -> nn.Parameter:

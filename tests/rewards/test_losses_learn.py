@@ -11,11 +11,14 @@ from rewards.model_folder import sha256
 from tests.rewards import jobs
 from tests.rewards.stopping import StopAt
 
-LEARNED = {"ties": "rao_kupper"}
+LEARNED = {"ties": "rao_kupper", "lapse": "learned"}
 LOSSES = {
     "ties_half": {"ties": "half"},
     "ties_learned": {"ties": "rao_kupper"},
     "smoothing": {"smoothing": 0.05},
+    "lapses_given": {"lapse": "given", "lapse_rate": 0.02},
+    "lapses_learned": {"lapse": "learned"},
+    "ties_and_lapses_learned": LEARNED,
 }
 
 
@@ -43,6 +46,12 @@ def test_what_a_loss_learned_is_shown_at_each_step_and_saved_with_the_model(tmp_
         assert kept[name] == told[name] == steps[-1][name] != steps[0][name]
     assert RewardModel.load(run.partial / "model").numbers == {key: kept[key] for key in kept if key != "offset"}
     assert told["heldout_log_loss_with_ties"] > 0
+
+
+def test_a_given_rate_is_saved_with_the_model_and_draws_no_curve(tmp_path):
+    run, told = fitted(tmp_path, lapse="given", lapse_rate=0.1, epochs=1)
+    assert RewardModel.load(run.partial / "model").numbers == {"lapse_rate": 0.1} and told["lapse_rate"] == 0.1
+    assert not any("lapse_rate" in event.get("metrics", {}) for event in jobs.events(tmp_path))
 
 
 @pytest.mark.parametrize("looks", [3, 12])

@@ -29,6 +29,10 @@ def test_a_missing_folder_is_named():
         ({"epochs": True}, "epochs must be a whole number"),
         ({"learning_rate": "fast"}, "learning_rate must be a number"),
         ({"base": ""}, "base must name a folder"),
+        ({"ties": "davidson"}, "ties must be one of drop, half, rao_kupper"),
+        ({"smoothing": 0.5}, "smoothing must be at most 0.49"),
+        ({"lapse_rate": 0.0}, "lapse_rate must be at least 0.001"),
+        ({"smoothing": 0.1, "lapse": "given"}, "smoothing and lapse are two answers"),
     ],
 )
 def test_a_setting_out_of_bounds_is_refused_with_a_sentence(change, words):

@@ -18,7 +18,7 @@ def runs(tmp_path_factory) -> dict[str, Run]:
     home = tmp_path_factory.mktemp("kinds")
     made = {
         name: jobs.attempt(jobs.folder(home / name, epochs=1, **settings))
-        for name, settings in (("reward", {}), ("reward with ties", {"ties": "rao_kupper"}))
+        for name, settings in (("reward", {}), ("reward of all", {"ties": "rao_kupper", "lapse": "learned"}))
     }
     for one in made.values():
         fit.run(one)
@@ -64,8 +64,8 @@ def test_every_number_that_a_fit_leaves_is_told_with_a_sentence(runs):
     on_the_page = {"heldout_accuracy", "heldout_accuracy_low", "heldout_accuracy_high", "heldout_log_loss"}
     how_it_ran = {"rows_shared", "tokens_padded"}
     told = set(results.HELDOUT) | set(results.LEARNED)
-    assert measured(runs["reward with ties"]) - on_the_page - how_it_ran == told
-    assert told - measured(runs["reward"]) == {"tie_threshold", "heldout_log_loss_with_ties"}
+    assert measured(runs["reward of all"]) - on_the_page - how_it_ran == told
+    assert told - measured(runs["reward"]) == {"tie_threshold", "lapse_rate", "heldout_log_loss_with_ties"}
 
 
 def test_what_was_not_measured_is_left_out_and_zero_is_not():

@@ -126,6 +126,15 @@ class LossSpec(Spec):
     )
     """How often a comparison is the opposite of what was meant: measured where the right verdict is known, never taken
     from how often people agree. With `lapse` none it is not read."""
+    centring: float = setting(
+        0.0,
+        label="Centring penalty",
+        help="Keeps the rewards of a prompt around 0; 0.01 is common, 0 is none.",
+        min=0.0,
+        max=10.0,
+        group=LOSS,
+    )
+    """c of c * mean((r_w + r_l)^2): comparisons fix differences alone, and this also the level."""
     scalar_learning_rate: float = setting(
         0.05,
         label="Learning rate of single numbers",

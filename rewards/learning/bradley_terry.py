@@ -73,3 +73,10 @@ def surprise(chances: Chances, p: Tensor) -> Tensor:
 def loss(rewards: Tensor, pairs: Pairs) -> Tensor:
     """The weighted sum over the pairs, d = r_winner - r_loser. rewards (A,), N pairs -> ()."""
     return (pairs.weight * surprise(chances(differences(rewards, pairs)), pairs.p)).sum()
+
+
+def off_centre(rewards: Tensor, pairs: Pairs) -> Tensor:
+    """The weighted sum of (r_winner + r_loser)^2 (Eisenstein et al. 2023; TRL). rewards (A,), N pairs -> ().
+
+    Comparisons fix differences alone; this also fixes the level that each prompt's rewards lie around."""
+    return (pairs.weight * (rewards[pairs.winner] + rewards[pairs.loser]) ** 2).sum()

@@ -52,7 +52,9 @@ class Objective(nn.Module):
 
     def loss(self, rewards: Tensor, rankings: Iterable[Iterable[Comparison]], *, elements: int) -> Tensor:
         """Their part of a batch of `elements` rankings. rewards (A,), comparisons by place in them -> ()."""
-        return self.of_pairs(rewards, bradley_terry.pairs(rankings, elements=elements))
+        pairs = bradley_terry.pairs(rankings, elements=elements)
+        loss = self.of_pairs(rewards, pairs)
+        return loss + self.spec.centring * bradley_terry.off_centre(rewards, pairs) if self.spec.centring else loss
 
     def of_pairs(self, rewards: Tensor, pairs: Pairs) -> Tensor:
         """The weighted sum of -log P(what was said). rewards (A,), N pairs -> ()."""

@@ -77,3 +77,16 @@ def test_a_certain_pair_gives_the_very_bits_that_it_gave_without_soft_labels():
 def test_ties_are_not_decided():
     pairs = bradley_terry.pairs([[(0, 1, 0.5), (1, 2, 0.9)]], elements=1)
     assert pairs.decided.winner.tolist() == [1] and pairs.decided.p.tolist() == [0.9]
+
+
+def test_the_centring_penalty_is_worked_by_hand():
+    """Two pairs of one ranking: ((1.5 + 0.5)^2 + (1.5 - 0.5)^2) / 2."""
+    pairs = bradley_terry.pairs([[(0, 1, 1), (0, 2, 1)]], elements=1)
+    assert bradley_terry.off_centre(torch.tensor([1.5, 0.5, -0.5]), pairs).item() == pytest.approx(2.5)
+
+
+def test_rewards_around_zero_are_not_penalised_whatever_their_differences():
+    pairs = bradley_terry.pairs([[(0, 1, 1)]], elements=1)
+    rewards = torch.tensor([3.0, -3.0], requires_grad=True)
+    bradley_terry.off_centre(rewards, pairs).backward()
+    assert rewards.grad.tolist() == [0, 0]

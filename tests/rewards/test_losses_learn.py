@@ -19,6 +19,7 @@ LOSSES = {
     "lapses_given": {"lapse": "given", "lapse_rate": 0.02},
     "lapses_learned": {"lapse": "learned"},
     "ties_and_lapses_learned": LEARNED,
+    "centring": {"centring": 0.01},
 }
 
 

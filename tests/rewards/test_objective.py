@@ -38,3 +38,14 @@ def test_the_parts_of_a_batch_add_up_to_the_whole_with_ties_too():
     made = objective(ties="rao_kupper")
     parts = [made.loss(REWARDS, [one], elements=2) for one in SAID]
     torch.testing.assert_close(sum(parts), made.loss(REWARDS, SAID, elements=2))
+
+
+def test_the_centring_penalty_is_added_and_moves_no_difference():
+    plain, centred = (
+        objective().loss(REWARDS, SAID, elements=2),
+        objective(centring=0.1).loss(REWARDS, SAID, elements=2),
+    )
+    penalty = bradley_terry.off_centre(REWARDS, bradley_terry.pairs(SAID, elements=2))
+    torch.testing.assert_close(centred, plain + 0.1 * penalty)
+    gap = torch.tensor([1.0])
+    assert torch.equal(objective(centring=0.1).chances(gap).win, objective().chances(gap).win)

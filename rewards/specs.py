@@ -88,6 +88,15 @@ LOSS = "What it makes of rankings"
 class LossSpec(Spec):
     """What a reward model makes of rankings. docs/losses.md has each choice with its equation and its source."""
 
+    loss: str = setting(
+        "bradley_terry",
+        label="Loss",
+        help="Pairs are compared one by one; or a ranking is a row of choices, each of the best of the rest.",
+        choices=("bradley_terry", "plackett_luce"),
+        words=("Pairs (Bradley-Terry)", "Whole rankings (Plackett-Luce)"),
+        group=LOSS,
+    )
+    """`bradley_terry` is the mean over a ranking's pairs, `plackett_luce` the likelihood of its whole order."""
     ties: str = setting(
         "drop",
         label="Ties",
@@ -150,6 +159,20 @@ class LossSpec(Spec):
         if self.smoothing and self.lapse != "none":
             raise InvalidSpec(
                 "smoothing and lapse are two answers to wrong labels: set smoothing to 0, or lapse to none."
+            )
+        if self.loss == "plackett_luce":
+            self._check_whole()
+
+    def _check_whole(self) -> None:
+        if self.ties != "drop":
+            raise InvalidSpec(
+                f"plackett_luce leaves the order inside a tie open, and has no place for ties={self.ties}: "
+                "choose drop, or bradley_terry."
+            )
+        if self.smoothing or self.lapse != "none":
+            raise InvalidSpec(
+                "smoothing and lapse speak of pairs, and plackett_luce of whole rankings: "
+                "choose bradley_terry, or neither."
             )
 
 

@@ -21,7 +21,8 @@ class Title:
 
 TITLES = {
     "loss": Title(
-        "Loss (training)", "How wrong it was on the step's pairs before it learned from them. Guessing gives 0.693."
+        "Loss (training)",
+        "How wrong it was on the step's rankings before it learned from them. Of pairs, guessing gives 0.693.",
     ),
     "heldout_accuracy": Title(
         "Accuracy on held-out prompts",

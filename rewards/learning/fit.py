@@ -20,11 +20,10 @@ import torch
 
 from rewards import metrics
 from rewards.learning import bradley_terry, checkpoint, language_model, optimiser, packing, rankings, reward_model
-from rewards.learning.bradley_terry import Comparison
 from rewards.learning.events import Refused, Stopped
 from rewards.learning.objective import Objective
 from rewards.learning.packing import Batch, Group
-from rewards.learning.rankings import RankedPrompt, Rankings
+from rewards.learning.rankings import RankedPrompt, Ranking, Rankings
 from rewards.learning.reward_model import RewardModel
 from rewards.learning.run import Run
 from rewards.model_folder import sha256
@@ -146,10 +145,7 @@ def prepare(run: Run, spec: RewardSpec) -> Fit:
     """Model, rankings and optimiser before the first update. Raises Refused where there is nothing to learn from."""
     model = RewardModel.from_policy(spec.base, seed=spec.seed)
     model.precision = language_model.DTYPES[spec.precision]
-    train, heldout = (
-        rankings.read(run.rows(f"{name}.jsonl"), model.tokenizer, ties=spec.ties != "drop")
-        for name in ("train", "heldout")
-    )
+    train, heldout = (rankings.read(run.rows(f"{name}.jsonl"), model.tokenizer, spec) for name in ("train", "heldout"))
     if not train.pairs:
         raise Refused("The training rankings prefer nothing: they are none, or only ties. Rank more answers first.")
     heldout = _apart(run, train, heldout)
@@ -218,7 +214,7 @@ def gradient(fit: Fit, prompts: list[RankedPrompt]) -> Update:
         part = fit.objective.loss(rewards, said, elements=elements)
         part.backward()
         loss += part.item()
-        decided = bradley_terry.pairs(said, elements=elements).decided
+        decided = bradley_terry.pairs([one.pairs for one in said], elements=elements).decided
         hits += metrics.hits(bradley_terry.differences(rewards.detach(), decided)).sum()
         tokens += batch.tokens
         cut += batch.cut
@@ -249,7 +245,7 @@ def evaluate(fit: Fit) -> HeldOut:
     prompts, gaps, shares, roots = fit.heldout.prompts, [torch.empty(0)], [torch.empty(0)], []
     for batch in fit.batches(fit.heldout.groups):
         fit.run.stop.check()
-        pairs = bradley_terry.pairs(_said(batch, prompts), elements=1)
+        pairs = bradley_terry.pairs([one.pairs for one in _said(batch, prompts)], elements=1)
         gaps.append(bradley_terry.differences(fit.model.rewards(batch).cpu(), pairs))
         shares.append(pairs.p)
         for place in batch.groups:
@@ -354,10 +350,10 @@ def _interval(name: str, values: metrics.Floats, roots: list[str]) -> dict[str, 
     return {f"{name}_low": low, f"{name}_high": high}
 
 
-def _said(batch: Batch, prompts: list[RankedPrompt]) -> list[list[Comparison]]:
+def _said(batch: Batch, prompts: list[RankedPrompt]) -> list[Ranking]:
     """The rankings of a batch, by place in the batch's rewards."""
     return [
-        [(start + better, start + worse, p) for better, worse, p in ranking]
+        ranking.moved(start)
         for place, start in zip(batch.groups, batch.starts, strict=True)
         for ranking in prompts[place].rankings
     ]

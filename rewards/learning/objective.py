@@ -1,14 +1,15 @@
 """What a fit makes least: the loss that its settings choose, with the numbers that it learns beside the weights."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rewards.learning import bradley_terry, noise, rao_kupper
-from rewards.learning.bradley_terry import Chances, Comparison, Pairs
+from rewards.learning import bradley_terry, noise, plackett_luce, rao_kupper
+from rewards.learning.bradley_terry import Chances, Pairs
+from rewards.learning.rankings import Ranking
 from rewards.specs import LossSpec
 
 RAREST_TIES = 0.01
@@ -50,10 +51,13 @@ class Objective(nn.Module):
         moving = {"tie_threshold": self._threshold, "lapse_rate": self._lapse}
         return {name: getattr(self, name).item() for name, number in moving.items() if number is not None}
 
-    def loss(self, rewards: Tensor, rankings: Iterable[Iterable[Comparison]], *, elements: int) -> Tensor:
-        """Their part of a batch of `elements` rankings. rewards (A,), comparisons by place in them -> ()."""
-        pairs = bradley_terry.pairs(rankings, elements=elements)
-        loss = self.of_pairs(rewards, pairs)
+    def loss(self, rewards: Tensor, rankings: Sequence[Ranking], *, elements: int) -> Tensor:
+        """Their part of a batch of `elements` rankings. rewards (A,), rankings by place in them -> ()."""
+        pairs = bradley_terry.pairs([one.pairs for one in rankings], elements=elements)
+        if self.spec.loss == "plackett_luce":
+            loss = torch.stack([plackett_luce.surprise(rewards, one.tiers) for one in rankings]).sum() / elements
+        else:
+            loss = self.of_pairs(rewards, pairs)
         return loss + self.spec.centring * bradley_terry.off_centre(rewards, pairs) if self.spec.centring else loss
 
     def of_pairs(self, rewards: Tensor, pairs: Pairs) -> Tensor:
@@ -63,7 +67,8 @@ class Objective(nn.Module):
         return (pairs.weight * bradley_terry.surprise(chances, labels)).sum()
 
     def chances(self, gap: Tensor) -> Chances:
-        """What people will say of two answers whose rewards differ by d. gap (N,)."""
+        """What people will say of two answers whose rewards differ by d; of two, Plackett-Luce says what Bradley-Terry
+        does. gap (N,)."""
         eta, eps = self.tie_threshold, self.lapse_rate
         meant = bradley_terry.chances(gap) if eta is None else rao_kupper.chances(gap, eta)
         return meant if eps is None else noise.flipped(meant, eps)

@@ -11,19 +11,36 @@ from rewards.learning import language_model
 from rewards.learning.bradley_terry import Comparison
 from rewards.learning.events import Refused
 from rewards.learning.packing import Group
+from rewards.learning.plackett_luce import Tiers
+from rewards.specs import LossSpec
 
 Row = dict[str, Any]
 
+PLAIN = LossSpec()
+
+
+class Ranking(NamedTuple):
+    """What a row says of a prompt's answers, by their place."""
+
+    pairs: list[Comparison]
+    """(better, worse, p). Ties are pairs with p = 0.5, where they were asked for or the row's own `pairs` hold them."""
+    tiers: Tiers = ()
+    """Best first, ties together; empty where the row's own `pairs` say something else than its ranks."""
+
+    def moved(self, start: int) -> "Ranking":
+        """The same, where the first answer stands at `start`."""
+        pairs = [(start + better, start + worse, p) for better, worse, p in self.pairs]
+        return self._replace(pairs=pairs, tiers=[[start + place for place in tier] for tier in self.tiers])
+
 
 class RankedPrompt(NamedTuple):
-    """A prompt, its different answers, and every ranking of them by anybody, as pairs. Ties are pairs with p = 0.5,
-    where they were asked for or the row's own `pairs` hold them."""
+    """A prompt, its different answers, and every ranking of them by anybody."""
 
     roots: list[str]
     """The conversations that it comes from: the same prompt may have been imported from several."""
     group: Group
-    rankings: list[list[Comparison]]
-    """A list a ranking: (better, worse, p), by place in the group's answers."""
+    rankings: list[Ranking]
+    """By place in the group's answers."""
 
     @property
     def root(self) -> str:
@@ -33,7 +50,7 @@ class RankedPrompt(NamedTuple):
     @property
     def pairs(self) -> int:
         """How many pairs of all its rankings have a winner."""
-        return sum(p != 0.5 for ranking in self.rankings for _, _, p in ranking)
+        return sum(p != 0.5 for ranking in self.rankings for _, _, p in ranking.pairs)
 
 
 class Rankings(NamedTuple):
@@ -58,19 +75,18 @@ class Rankings(NamedTuple):
     @property
     def tie_share(self) -> float:
         """How many of all pairs are ties."""
-        every = sum(len(ranking) for prompt in self.prompts for ranking in prompt.rankings)
+        every = sum(len(ranking.pairs) for prompt in self.prompts for ranking in prompt.rankings)
         return 1 - self.pairs / every if every else 0.0
 
 
-def read(rows: Iterable[tuple[str, Row]], tokenizer: PreTrainedTokenizerBase, *, ties: bool = False) -> Rankings:
-    """Join the rankings of a prompt, whoever made them, and keep each different answer once. `ties`: equal ranks are
-    pairs with p = 0.5, too.
+def read(rows: Iterable[tuple[str, Row]], tokenizer: PreTrainedTokenizerBase, loss: LossSpec = PLAIN) -> Rankings:
+    """Join the rankings of a prompt, whoever made them, and keep each different answer once.
 
     Raises Refused, with the place of the row, where a row is not a ranking."""
     prompts: dict[str, RankedPrompt] = {}
     only_ties = 0
     for place, row in rows:
-        messages, answers, said = check(row, place, ties=ties)
+        messages, answers, said = check(row, place, loss)
         key = json.dumps(messages, sort_keys=True)
         if key not in prompts:
             group = Group(language_model.encode_prompt(tokenizer, messages), [])
@@ -78,10 +94,10 @@ def read(rows: Iterable[tuple[str, Row]], tokenizer: PreTrainedTokenizerBase, *,
         root = str(row.get("root") or key)
         if root not in prompts[key].roots:
             prompts[key].roots.append(root)
-        pairs = _pairs(prompts[key].group, [language_model.encode_answer(tokenizer, text) for text in answers], said)
-        if pairs:
-            prompts[key].rankings.append(pairs)
-        only_ties += not pairs
+        found = _placed(said, prompts[key].group, [language_model.encode_answer(tokenizer, text) for text in answers])
+        if found.pairs:
+            prompts[key].rankings.append(found)
+        only_ties += not found.pairs
     useful = [prompt for prompt in prompts.values() if prompt.rankings]
     return Rankings(useful, sum(len(prompt.rankings) for prompt in useful), only_ties)
 
@@ -98,7 +114,7 @@ def unseen(rankings: Rankings, train: Rankings) -> Rankings:
     return Rankings(prompts, sum(len(prompt.rankings) for prompt in prompts), rankings.only_ties)
 
 
-def check(row: Row, place: str, *, ties: bool) -> tuple[list[dict[str, str]], list[str], list[Comparison]]:
+def check(row: Row, place: str, loss: LossSpec) -> tuple[list[dict[str, str]], list[str], Ranking]:
     """The prompt, the answers and what is said of them: the row's `pairs` where it has them, else what its ranks imply,
     with or without ties. Raises Refused, which names the place and the field."""
     messages = check_prompt(row, place)
@@ -108,11 +124,17 @@ def check(row: Row, place: str, *, ties: bool) -> tuple[list[dict[str, str]], li
     field, pairs = "ranks", row.get("pairs")
     try:
         ranked = ranking.check(dict(enumerate(ranks)))
-        field = "pairs"
-        said = ranking.check_pairs(pairs, len(answers)) if pairs is not None else _implied(ranked, ties=ties)
+        field, implied = "pairs", _implied(ranked, ties=loss.ties != "drop")
+        said = implied if pairs is None else _winner_first(ranking.check_pairs(pairs, len(answers)))
     except ranking.InvalidRanking as problem:
         raise Refused(f"{place}: {field}: {problem}") from None
-    return messages, answers, said
+    whole = set(said) == set(implied)
+    if loss.loss == "plackett_luce" and not whole:
+        raise Refused(
+            f"{place}: pairs: Plackett-Luce learns from whole rankings, and these pairs say something else than the "
+            "ranks: freeze each ranking as a row of its own, ties kept or dropped, or choose the loss bradley_terry."
+        )
+    return messages, answers, Ranking(said, ranking.to_groups(ranked) if whole else ())
 
 
 def check_prompt(row: Row, place: str) -> list[dict[str, str]]:
@@ -144,8 +166,17 @@ def _implied(ranks: Mapping[int, int], *, ties: bool) -> list[Comparison]:
     return [(pair.chosen, pair.rejected, 0.5 if pair.tie else 1.0) for pair in pairs if ties or not pair.tie]
 
 
-def _pairs(group: Group, answers: list[list[int]], said: list[Comparison]) -> list[Comparison]:
-    """The pairs by place in the group, which grows by the answers new to it. The winner first; none beats itself."""
-    places = [group.add(answer) for answer in answers]
-    pairs = [(places[i], places[j], p) for i, j, p in said if places[i] != places[j]]
+def _winner_first(pairs: list[Comparison]) -> list[Comparison]:
     return [(i, j, p) if p >= 0.5 else (j, i, 1 - p) for i, j, p in pairs]
+
+
+def _placed(said: Ranking, group: Group, answers: list[list[int]]) -> Ranking:
+    """The ranking by place in the group, which grows by the answers new to it. None beats itself, and one that was
+    ranked twice stands where it is best."""
+    places = [group.add(answer) for answer in answers]
+    pairs = [(places[i], places[j], p) for i, j, p in said.pairs if places[i] != places[j]]
+    tiers: list[list[int]] = []
+    for tier in said.tiers:
+        before = {place for better in tiers for place in better}
+        tiers.append(list({places[k]: None for k in tier if places[k] not in before}))
+    return Ranking(pairs, [tier for tier in tiers if tier])

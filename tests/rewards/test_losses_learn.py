@@ -20,6 +20,7 @@ LOSSES = {
     "lapses_learned": {"lapse": "learned"},
     "ties_and_lapses_learned": LEARNED,
     "centring": {"centring": 0.01},
+    "whole_rankings": {"loss": "plackett_luce"},
 }
 
 

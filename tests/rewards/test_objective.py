@@ -1,12 +1,14 @@
 import pytest
 import torch
 
-from rewards.learning import bradley_terry, rao_kupper
+from rewards.learning import bradley_terry, plackett_luce, rao_kupper
 from rewards.learning.objective import Objective
+from rewards.learning.rankings import Ranking
 from rewards.specs import LossSpec
 
 REWARDS = torch.tensor([1.5, 0.5, -0.2, 0.0])
-SAID = [[(0, 1, 1.0), (1, 2, 0.5)], [(3, 2, 0.8)]]
+SAID = [Ranking([(0, 1, 1.0), (1, 2, 0.5)]), Ranking([(3, 2, 0.8)])]
+PAIRS = bradley_terry.pairs([one.pairs for one in SAID], elements=2)
 
 
 def objective(tie_share=0.25, **settings):
@@ -15,7 +17,7 @@ def objective(tie_share=0.25, **settings):
 
 def test_without_settings_it_is_bradley_terry_to_the_bit_and_learns_nothing_itself():
     plain = objective()
-    expected = bradley_terry.loss(REWARDS, bradley_terry.pairs(SAID, elements=2))
+    expected = bradley_terry.loss(REWARDS, PAIRS)
     assert plain.loss(REWARDS, SAID, elements=2).item() == expected.item()
     assert list(plain.parameters()) == [] and plain.numbers == {}
 
@@ -45,7 +47,14 @@ def test_the_centring_penalty_is_added_and_moves_no_difference():
         objective().loss(REWARDS, SAID, elements=2),
         objective(centring=0.1).loss(REWARDS, SAID, elements=2),
     )
-    penalty = bradley_terry.off_centre(REWARDS, bradley_terry.pairs(SAID, elements=2))
+    penalty = bradley_terry.off_centre(REWARDS, PAIRS)
     torch.testing.assert_close(centred, plain + 0.1 * penalty)
     gap = torch.tensor([1.0])
     assert torch.equal(objective(centring=0.1).chances(gap).win, objective().chances(gap).win)
+
+
+def test_whole_rankings_are_one_element_each_whatever_their_length():
+    long, pair = Ranking([(0, 1, 1.0), (0, 2, 1.0), (1, 2, 1.0)], [[0], [1], [2]]), Ranking([(3, 2, 1.0)], [[3], [2]])
+    found = objective(loss="plackett_luce").loss(REWARDS, [long, pair], elements=2)
+    expected = plackett_luce.surprise(REWARDS, long.tiers) + plackett_luce.surprise(REWARDS, pair.tiers)
+    torch.testing.assert_close(found, expected / 2)

@@ -2,20 +2,21 @@ import pytest
 
 from rewards.learning import rankings
 from rewards.learning.events import Refused
+from rewards.specs import LossSpec
 from tests import tiny
 
 ASKED = [{"role": "user", "content": "q"}]
 ROW = {"id": "1", "root": "r", "prompt": ASKED, "answers": ["a", "b", "c"], "ranks": [2, 1, 2], "labeler": "mia"}
 
 
-def read(*rows, **how):
+def read(*rows, loss=rankings.PLAIN):
     places = ((f"line {number}", row) for number, row in enumerate(rows, start=1))
-    return rankings.read(places, tiny.tokenizer(), **how)
+    return rankings.read(places, tiny.tokenizer(), loss)
 
 
 def test_a_ranking_gives_its_pairs_without_ties():
     (prompt,) = read(ROW).prompts
-    assert sorted(prompt.rankings[0]) == [(1, 0, 1), (1, 2, 1)]
+    assert sorted(prompt.rankings[0].pairs) == [(1, 0, 1), (1, 2, 1)]
 
 
 def test_rankings_of_a_prompt_by_several_labelers_share_its_answers():
@@ -23,7 +24,7 @@ def test_rankings_of_a_prompt_by_several_labelers_share_its_answers():
     found = read(ROW, other)
     (prompt,) = found.prompts
     assert len(prompt.group.answers) == 4
-    assert prompt.rankings[1] == [(2, 3, 1)]
+    assert prompt.rankings[1].pairs == [(2, 3, 1)]
     assert (found.rankings, found.pairs) == (2, 3)
 
 
@@ -34,28 +35,54 @@ def test_a_ranking_of_ties_is_counted_and_left_out():
 
 def test_an_answer_is_not_compared_with_itself():
     (prompt,) = read(ROW | {"answers": ["a", "a", "b"], "ranks": [1, 2, 3]}).prompts
-    assert prompt.rankings == [[(0, 1, 1), (0, 1, 1)]]
+    assert prompt.rankings == [([(0, 1, 1), (0, 1, 1)], [[0], [1]])]
     assert read(ROW | {"answers": ["a", "a"], "ranks": [1, 2]}).only_ties == 1
 
 
 def test_pairs_of_a_row_replace_those_of_its_ranks():
     found = read(ROW | {"pairs": [[0, 1, 0.25], [1, 2, 0.5], [2, 0, 1]]})
     (prompt,) = found.prompts
-    assert prompt.rankings == [[(1, 0, 0.75), (1, 2, 0.5), (2, 0, 1)]]
+    assert prompt.rankings == [([(1, 0, 0.75), (1, 2, 0.5), (2, 0, 1)], [])]
     assert (prompt.pairs, found.pairs) == (2, 2), "a tie has no winner"
     assert read(ROW | {"pairs": []}).only_ties == 1, "everything was left out of it"
 
 
 def test_a_ranking_of_halved_ties_alone_says_that_they_are_equal():
     (prompt,) = read(ROW | {"answers": ["a", "b"], "ranks": [1, 1], "pairs": [[0, 1, 0.5]]}).prompts
-    assert prompt.rankings == [[(0, 1, 0.5)]] and prompt.pairs == 0
+    assert prompt.rankings[0].pairs == [(0, 1, 0.5)] and prompt.pairs == 0
 
 
 def test_equal_ranks_are_pairs_where_ties_are_asked_for_and_the_pairs_of_a_row_stay():
-    (prompt,) = read(ROW, ROW | {"pairs": [[1, 0, 1]]}, ties=True).prompts
-    assert sorted(prompt.rankings[0]) == [(0, 2, 0.5), (1, 0, 1), (1, 2, 1)]
-    assert prompt.rankings[1] == [(1, 0, 1)]
+    (prompt,) = read(ROW, ROW | {"pairs": [[1, 0, 1]]}, loss=LossSpec(ties="half")).prompts
+    assert sorted(prompt.rankings[0].pairs) == [(0, 2, 0.5), (1, 0, 1), (1, 2, 1)]
+    assert prompt.rankings[1].pairs == [(1, 0, 1)]
     assert prompt.pairs == 3
+
+
+WHOLE = LossSpec(loss="plackett_luce")
+
+
+def test_the_whole_ranking_is_kept_with_its_ties_together():
+    (prompt,) = read(ROW | {"answers": ["a", "b", "c", "d"], "ranks": [2, 1, 2, 4]}, loss=WHOLE).prompts
+    assert prompt.rankings[0].tiers == [[1], [0, 2], [3]]
+    assert prompt.rankings[0].moved(10).tiers == [[11], [10, 12], [13]]
+    assert prompt.rankings[0].moved(10).pairs[0] == (11, 10, 1)
+
+
+def test_an_answer_that_was_ranked_twice_stands_where_it_is_best():
+    (prompt,) = read(ROW | {"answers": ["a", "b", "a"], "ranks": [1, 2, 3]}, loss=WHOLE).prompts
+    assert prompt.rankings[0].tiers == [[0], [1]]
+
+
+def test_pairs_that_only_leave_ties_out_are_still_a_whole_ranking():
+    (prompt,) = read(ROW | {"pairs": [[0, 1, 0], [1, 2, 1]]}, loss=WHOLE).prompts
+    assert prompt.rankings[0].tiers == [[1], [0, 2]]
+
+
+@pytest.mark.parametrize("pairs", [[[0, 1, 0.2], [1, 2, 1]], [[0, 1, 0]], [[0, 1, 0], [1, 2, 1], [0, 2, 0.5]]])
+def test_pairs_that_are_no_ranking_are_refused_where_whole_ones_are_wanted(pairs):
+    with pytest.raises(Refused, match="line 1: pairs: Plackett-Luce learns from whole rankings"):
+        read(ROW | {"pairs": pairs}, loss=WHOLE)
 
 
 def test_a_row_without_a_root_is_a_conversation_of_its_own():

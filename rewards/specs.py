@@ -107,6 +107,15 @@ class LossSpec(Spec):
     )
     """Of equal ranks: `drop` makes no pair, `half` makes one with p = 1/2, `rao_kupper` gives such pairs a probability
     of their own by a threshold that is learned. A row's own `pairs` stay as they are; p = 1/2 is a tie."""
+    margin: float = setting(
+        0.0,
+        label="Margin",
+        help="Times a pair's strength, it is asked of the difference beyond winning. 0: none.",
+        min=0.0,
+        max=100.0,
+        group=LOSS,
+    )
+    """m of -log sigmoid(d - m s), s the `strength` of a ranking of two answers: 1, 2/3, 1/3, 0 by Llama 2's grades."""
     smoothing: float = setting(
         0.0,
         label="Label smoothing",
@@ -160,6 +169,11 @@ class LossSpec(Spec):
             raise InvalidSpec(
                 "smoothing and lapse are two answers to wrong labels: set smoothing to 0, or lapse to none."
             )
+        if self.margin and (self.ties == "rao_kupper" or self.lapse == "learned"):
+            raise InvalidSpec(
+                "With a margin the loss is no probability of what people say, and nothing can be learned of when they "
+                "tie or slip: set margin to 0, or choose other ties and lapses."
+            )
         if self.loss == "plackett_luce":
             self._check_whole()
 
@@ -169,10 +183,10 @@ class LossSpec(Spec):
                 f"plackett_luce leaves the order inside a tie open, and has no place for ties={self.ties}: "
                 "choose drop, or bradley_terry."
             )
-        if self.smoothing or self.lapse != "none":
+        if self.margin or self.smoothing or self.lapse != "none":
             raise InvalidSpec(
-                "smoothing and lapse speak of pairs, and plackett_luce of whole rankings: "
-                "choose bradley_terry, or neither."
+                "margin, smoothing and lapse speak of pairs, and plackett_luce of whole rankings: "
+                "choose bradley_terry, or none of them."
             )
 
 

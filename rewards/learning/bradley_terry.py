@@ -1,6 +1,6 @@
 """The Bradley-Terry losses of reward models. Pure: tensors in, a tensor out."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,6 +18,7 @@ class Pairs(NamedTuple):
     loser: Tensor  # (N,) int64
     weight: Tensor  # (N,) how much a pair counts in the loss
     p: Tensor  # (N,) float64, the probability that the winner wins: 1 where all people say so, 0.5 for a tie
+    margin: Tensor  # (N,) what is asked of a difference beyond winning
 
     @property
     def decided(self) -> "Pairs":
@@ -34,20 +35,21 @@ class Chances(NamedTuple):
     tie: Tensor | None = None  # (N,) None where ties have no chance of their own
 
 
-def pairs(rankings: Iterable[Iterable[Comparison]], *, elements: int) -> Pairs:
+def pairs(rankings: Sequence[Sequence[Comparison]], *, elements: int, margins: Sequence[float] | None = None) -> Pairs:
     """The pairs of several rankings, weighted so that a ranking is one element of a batch of `elements` rankings.
 
     Ouyang et al. 2022, eq. 1: all C(K, 2) pairs of a ranking are one element, with the mean over them. As rows of their
-    own they would teach each answer K - 1 times over, which overfits within one epoch."""
-    winner, loser, weight, shares = [], [], [], []
-    for ranking in map(list, rankings):
-        for better, worse, p in ranking:
-            winner.append(better)
-            loser.append(worse)
-            weight.append(1 / (len(ranking) * elements))
-            shares.append(p)
+    own they would teach each answer K - 1 times over, which overfits within one epoch. `margins`, one a ranking: of its
+    pairs that all people agree on."""
+    every = [
+        (better, worse, 1 / (len(ranking) * elements), p, margin if p == 1 else 0.0)
+        for ranking, margin in zip(rankings, margins or [0.0] * len(rankings), strict=True)
+        for better, worse, p in ranking
+    ]
+    winner, loser, weight, shares, asked = zip(*every, strict=True) if every else [()] * 5
     places = (torch.tensor(winner, dtype=torch.long), torch.tensor(loser, dtype=torch.long))
-    return Pairs(*places, torch.tensor(weight), torch.tensor(shares, dtype=torch.double))
+    weights, p = torch.tensor(weight, dtype=torch.float), torch.tensor(shares, dtype=torch.double)
+    return Pairs(*places, weights, p, torch.tensor(asked, dtype=torch.float))
 
 
 def differences(rewards: Tensor, pairs: Pairs) -> Tensor:
@@ -71,8 +73,9 @@ def surprise(chances: Chances, p: Tensor) -> Tensor:
 
 
 def loss(rewards: Tensor, pairs: Pairs) -> Tensor:
-    """The weighted sum over the pairs, d = r_winner - r_loser. rewards (A,), N pairs -> ()."""
-    return (pairs.weight * surprise(chances(differences(rewards, pairs)), pairs.p)).sum()
+    """The weighted sum over the pairs, d = r_winner - r_loser less its margin (Touvron et al. 2023, eq. 2). rewards
+    (A,), N pairs -> ()."""
+    return (pairs.weight * surprise(chances(differences(rewards, pairs) - pairs.margin), pairs.p)).sum()
 
 
 def off_centre(rewards: Tensor, pairs: Pairs) -> Tensor:

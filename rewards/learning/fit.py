@@ -148,6 +148,7 @@ def prepare(run: Run, spec: RewardSpec) -> Fit:
     train, heldout = (rankings.read(run.rows(f"{name}.jsonl"), model.tokenizer, spec) for name in ("train", "heldout"))
     if not train.pairs:
         raise Refused("The training rankings prefer nothing: they are none, or only ties. Rank more answers first.")
+    _check_strengths(run, spec, train)
     heldout = _apart(run, train, heldout)
     for name, part in (("training", train), ("held-out", heldout)):
         if part.only_ties:
@@ -214,7 +215,7 @@ def gradient(fit: Fit, prompts: list[RankedPrompt]) -> Update:
         part = fit.objective.loss(rewards, said, elements=elements)
         part.backward()
         loss += part.item()
-        decided = bradley_terry.pairs([one.pairs for one in said], elements=elements).decided
+        decided = fit.objective.pairs(said, elements).decided
         hits += metrics.hits(bradley_terry.differences(rewards.detach(), decided)).sum()
         tokens += batch.tokens
         cut += batch.cut
@@ -245,7 +246,7 @@ def evaluate(fit: Fit) -> HeldOut:
     prompts, gaps, shares, roots = fit.heldout.prompts, [torch.empty(0)], [torch.empty(0)], []
     for batch in fit.batches(fit.heldout.groups):
         fit.run.stop.check()
-        pairs = bradley_terry.pairs([one.pairs for one in _said(batch, prompts)], elements=1)
+        pairs = fit.objective.pairs(_said(batch, prompts), 1)
         gaps.append(bradley_terry.differences(fit.model.rewards(batch).cpu(), pairs))
         shares.append(pairs.p)
         for place in batch.groups:
@@ -369,3 +370,13 @@ def _apart(run: Run, train: Rankings, heldout: Rankings) -> Rankings:
     if not unseen.pairs:
         run.events.message("No held-out ranking prefers anything: there will be no held-out accuracy.")
     return unseen
+
+
+def _check_strengths(run: Run, spec: RewardSpec, train: Rankings) -> None:
+    """Raises Refused for margins of rankings that do not say how much better an answer is."""
+    if not spec.margin:
+        return
+    told = sum(one.strength is not None for prompt in train.prompts for one in prompt.rankings)
+    if not told:
+        raise Refused("No ranking of two answers has a strength, which a margin is made of: set margin to 0.")
+    run.events.message(f"{told} of {train.rankings} training rankings say how much better, and have a margin.")

@@ -53,16 +53,21 @@ class Objective(nn.Module):
 
     def loss(self, rewards: Tensor, rankings: Sequence[Ranking], *, elements: int) -> Tensor:
         """Their part of a batch of `elements` rankings. rewards (A,), rankings by place in them -> ()."""
-        pairs = bradley_terry.pairs([one.pairs for one in rankings], elements=elements)
+        pairs = self.pairs(rankings, elements)
         if self.spec.loss == "plackett_luce":
             loss = torch.stack([plackett_luce.surprise(rewards, one.tiers) for one in rankings]).sum() / elements
         else:
             loss = self.of_pairs(rewards, pairs)
         return loss + self.spec.centring * bradley_terry.off_centre(rewards, pairs) if self.spec.centring else loss
 
+    def pairs(self, rankings: Sequence[Ranking], elements: int) -> Pairs:
+        """Theirs, with the margins that are asked of them."""
+        margins = [self.spec.margin * (one.strength or 0.0) for one in rankings]
+        return bradley_terry.pairs([one.pairs for one in rankings], elements=elements, margins=margins)
+
     def of_pairs(self, rewards: Tensor, pairs: Pairs) -> Tensor:
         """The weighted sum of -log P(what was said). rewards (A,), N pairs -> ()."""
-        chances = self.chances(bradley_terry.differences(rewards, pairs))
+        chances = self.chances(bradley_terry.differences(rewards, pairs) - pairs.margin)
         labels = noise.smoothed(pairs.p, self.spec.smoothing)
         return (pairs.weight * bradley_terry.surprise(chances, labels)).sum()
 

@@ -1,6 +1,7 @@
 """Ranking rows (the public format) as what a reward model learns from: token ids, and who beats whom."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ class Ranking(NamedTuple):
     """(better, worse, p). Ties are pairs with p = 0.5, where they were asked for or the row's own `pairs` hold them."""
     tiers: Tiers = ()
     """Best first, ties together; empty where the row's own `pairs` say something else than its ranks."""
+    strength: float | None = None
+    """Of a ranking of two answers: how much better one is, where that was asked and margins are wanted."""
 
     def moved(self, start: int) -> "Ranking":
         """The same, where the first answer stands at `start`."""
@@ -134,7 +137,8 @@ def check(row: Row, place: str, loss: LossSpec) -> tuple[list[dict[str, str]], l
             f"{place}: pairs: Plackett-Luce learns from whole rankings, and these pairs say something else than the "
             "ranks: freeze each ranking as a row of its own, ties kept or dropped, or choose the loss bradley_terry."
         )
-    return messages, answers, Ranking(said, ranking.to_groups(ranked) if whole else ())
+    strength = _strength(row, place) if loss.margin and len(answers) == 2 else None
+    return messages, answers, Ranking(said, ranking.to_groups(ranked) if whole else (), strength)
 
 
 def check_prompt(row: Row, place: str) -> list[dict[str, str]]:
@@ -166,6 +170,13 @@ def _implied(ranks: Mapping[int, int], *, ties: bool) -> list[Comparison]:
     return [(pair.chosen, pair.rejected, 0.5 if pair.tie else 1.0) for pair in pairs if ties or not pair.tie]
 
 
+def _strength(row: Row, place: str) -> float | None:
+    strength = row.get("strength")
+    if strength is not None and (type(strength) not in (int, float) or not math.isfinite(strength)):
+        raise Refused(f"{place}: strength must be a number, or null, not {strength!r}.")
+    return None if strength is None else float(strength)
+
+
 def _winner_first(pairs: list[Comparison]) -> list[Comparison]:
     return [(i, j, p) if p >= 0.5 else (j, i, 1 - p) for i, j, p in pairs]
 
@@ -179,4 +190,4 @@ def _placed(said: Ranking, group: Group, answers: list[list[int]]) -> Ranking:
     for tier in said.tiers:
         before = {place for better in tiers for place in better}
         tiers.append(list({places[k]: None for k in tier if places[k] not in before}))
-    return Ranking(pairs, [tier for tier in tiers if tier])
+    return said._replace(pairs=pairs, tiers=[tier for tier in tiers if tier])

@@ -90,3 +90,17 @@ def test_rewards_around_zero_are_not_penalised_whatever_their_differences():
     rewards = torch.tensor([3.0, -3.0], requires_grad=True)
     bradley_terry.off_centre(rewards, pairs).backward()
     assert rewards.grad.tolist() == [0, 0]
+
+
+def test_a_margin_is_worked_by_hand():
+    """Llama 2's loss: -log sigmoid(1 - 2/3) = log(1 + e^(-1/3))."""
+    pairs = bradley_terry.pairs([[(0, 1, 1)]], elements=1, margins=[2 / 3])
+    loss = bradley_terry.loss(torch.tensor([1.5, 0.5]), pairs)
+    assert loss.item() == pytest.approx(log(1 + exp(-1 / 3)))
+
+
+def test_a_margin_is_asked_only_of_pairs_that_all_agree_on():
+    pairs = bradley_terry.pairs(
+        [[(0, 1, 1.0), (1, 2, 0.5), (0, 2, 0.8)], [(0, 1, 1.0)]], elements=1, margins=[1.0, 0.0]
+    )
+    assert pairs.margin.tolist() == [1.0, 0.0, 0.0, 0.0]

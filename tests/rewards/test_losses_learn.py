@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rewards.learning import fit
-from rewards.learning.events import Stopped
+from rewards.learning.events import Refused, Stopped
 from rewards.learning.reward_model import RewardModel
 from rewards.model_folder import sha256
 from tests.rewards import jobs
@@ -21,6 +21,7 @@ LOSSES = {
     "ties_and_lapses_learned": LEARNED,
     "centring": {"centring": 0.01},
     "whole_rankings": {"loss": "plackett_luce"},
+    "margins": {"margin": 0.5},
 }
 
 
@@ -30,9 +31,23 @@ def fitted(path, number=1, **settings):
     return run, json.loads((run.partial / "metrics.json").read_text())
 
 
+def graded(rows):
+    """How much better is how many times more it says "x"."""
+    for row in rows:
+        counts = sorted(text.count("x") for text in row["answers"])
+        row["strength"] = (counts[-1] - counts[0]) / 3
+    return rows
+
+
+def test_margins_of_rankings_without_a_strength_are_refused(tmp_path):
+    with pytest.raises(Refused, match="No ranking of two answers has a strength"):
+        fitted(tmp_path, train=jobs.planted(4, seed=1, answers=2), margin=1.0)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_tiny_model_learns_with(loss, tmp_path):
-    rows = {"train": jobs.planted(48, seed=1), "heldout": jobs.planted(24, seed=2)}
+    size = {"answers": 2, "prompts": 144} if "margin" in LOSSES[loss] else {"prompts": 48}
+    rows = {"train": graded(jobs.planted(seed=1, **size)), "heldout": jobs.planted(24, seed=2)}
     run, told = fitted(tmp_path, **rows, **LOSSES[loss], epochs=3, learning_rate=3e-3)
     losses = [event["metrics"]["loss"] for event in jobs.events(tmp_path) if "loss" in event.get("metrics", {})]
     assert sum(losses[-6:]) < 0.9 * sum(losses[:6])

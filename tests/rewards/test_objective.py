@@ -58,3 +58,11 @@ def test_whole_rankings_are_one_element_each_whatever_their_length():
     found = objective(loss="plackett_luce").loss(REWARDS, [long, pair], elements=2)
     expected = plackett_luce.surprise(REWARDS, long.tiers) + plackett_luce.surprise(REWARDS, pair.tiers)
     torch.testing.assert_close(found, expected / 2)
+
+
+def test_a_margin_is_its_scale_times_the_strength_and_is_for_learning_alone():
+    made, graded = objective(margin=3.0), [Ranking([(0, 1, 1.0)], strength=1 / 3), Ranking([(1, 2, 1.0)])]
+    assert made.pairs(graded, 2).margin.tolist() == [1.0, 0.0]
+    plain = objective().loss(REWARDS - torch.tensor([1.0, 0, 0, 0]), graded[:1], elements=1)
+    torch.testing.assert_close(made.loss(REWARDS, graded[:1], elements=1), plain)
+    assert torch.equal(made.chances(torch.tensor([1.0])).win, objective().chances(torch.tensor([1.0])).win)

@@ -35,14 +35,14 @@ def test_a_ranking_of_ties_is_counted_and_left_out():
 
 def test_an_answer_is_not_compared_with_itself():
     (prompt,) = read(ROW | {"answers": ["a", "a", "b"], "ranks": [1, 2, 3]}).prompts
-    assert prompt.rankings == [([(0, 1, 1), (0, 1, 1)], [[0], [1]])]
+    assert prompt.rankings == [([(0, 1, 1), (0, 1, 1)], [[0], [1]], None)]
     assert read(ROW | {"answers": ["a", "a"], "ranks": [1, 2]}).only_ties == 1
 
 
 def test_pairs_of_a_row_replace_those_of_its_ranks():
     found = read(ROW | {"pairs": [[0, 1, 0.25], [1, 2, 0.5], [2, 0, 1]]})
     (prompt,) = found.prompts
-    assert prompt.rankings == [([(1, 0, 0.75), (1, 2, 0.5), (2, 0, 1)], [])]
+    assert prompt.rankings == [([(1, 0, 0.75), (1, 2, 0.5), (2, 0, 1)], [], None)]
     assert (prompt.pairs, found.pairs) == (2, 2), "a tie has no winner"
     assert read(ROW | {"pairs": []}).only_ties == 1, "everything was left out of it"
 
@@ -83,6 +83,26 @@ def test_pairs_that_only_leave_ties_out_are_still_a_whole_ranking():
 def test_pairs_that_are_no_ranking_are_refused_where_whole_ones_are_wanted(pairs):
     with pytest.raises(Refused, match="line 1: pairs: Plackett-Luce learns from whole rankings"):
         read(ROW | {"pairs": pairs}, loss=WHOLE)
+
+
+MARGIN = LossSpec(margin=1.0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "loss", "expected"), [("ab", MARGIN, 1.5), ("ab", WHOLE, None), ("abc", MARGIN, None)]
+)
+def test_the_strength_of_a_pair_is_read_where_margins_are_wanted(answers, loss, expected):
+    row = ROW | {"answers": list(answers), "ranks": list(range(1, len(answers) + 1)), "strength": 1.5}
+    (prompt,) = read(row, loss=loss).prompts
+    assert prompt.rankings[0].strength == expected
+
+
+@pytest.mark.parametrize("strength", ["much", True, float("nan")])
+def test_a_strength_that_is_no_number_is_refused_where_it_is_wanted(strength):
+    row = ROW | {"answers": ["a", "b"], "ranks": [1, 2], "strength": strength}
+    assert read(row).rankings == 1
+    with pytest.raises(Refused, match="line 1: strength must be a number, or null"):
+        read(row, loss=MARGIN)
 
 
 def test_a_row_without_a_root_is_a_conversation_of_its_own():

@@ -33,10 +33,13 @@ def test_a_missing_folder_is_named():
         ({"smoothing": 0.5}, "smoothing must be at most 0.49"),
         ({"lapse_rate": 0.0}, "lapse_rate must be at least 0.001"),
         ({"smoothing": 0.1, "lapse": "given"}, "smoothing and lapse are two answers"),
+        ({"margin": 1.0, "ties": "rao_kupper"}, "With a margin the loss is no probability"),
+        ({"margin": 1.0, "lapse": "learned"}, "With a margin the loss is no probability"),
+        ({"margin": 1.0, "loss": "plackett_luce"}, "margin, smoothing and lapse speak of pairs"),
         ({"loss": "plackett_luce", "ties": "rao_kupper"}, "plackett_luce leaves the order inside a tie open"),
         ({"loss": "plackett_luce", "ties": "half"}, "no place for ties=half: choose drop"),
-        ({"loss": "plackett_luce", "lapse": "learned"}, "smoothing and lapse speak of pairs"),
-        ({"loss": "plackett_luce", "smoothing": 0.1}, "smoothing and lapse speak of pairs"),
+        ({"loss": "plackett_luce", "lapse": "learned"}, "margin, smoothing and lapse speak of pairs"),
+        ({"loss": "plackett_luce", "smoothing": 0.1}, "margin, smoothing and lapse speak of pairs"),
     ],
 )
 def test_a_setting_out_of_bounds_is_refused_with_a_sentence(change, words):

@@ -21,13 +21,14 @@ def setting(
     choices: tuple[str, ...] = (),
     words: tuple[str, ...] = (),
     group: str = "",
+    lines: bool = False,
     folder: bool = False,
 ) -> Any:
     """A field of a spec. `words`: what a form calls the choices; `group`: the heading that it stands under there.
 
-    `folder`: an absolute path that the supervisor fills in, never a person."""
+    `lines`: a text of several lines. `folder`: an absolute path that the supervisor fills in, never a person."""
     shown = {"label": label, "help": help, "min": min, "max": max, "choices": choices, "words": words, "group": group}
-    return field(default=default, metadata={**shown, "folder": folder})
+    return field(default=default, metadata={**shown, "lines": lines, "folder": folder})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +154,14 @@ class LossSpec(Spec):
         group=LOSS,
     )
     """c of c * mean((r_w + r_l)^2): comparisons fix differences alone, and this also the level."""
+    labeler_weights: str = setting(
+        "",
+        label="Weights of labelers",
+        help="A line each: pseudonym=weight. Who is not named has 1; 0 leaves somebody out.",
+        group=LOSS,
+        lines=True,
+    )
+    """How much the rankings of a labeler count, a line `pseudonym=weight` each; 1 for others. Only ratios matter."""
     scalar_learning_rate: float = setting(
         0.05,
         label="Learning rate of single numbers",
@@ -176,6 +185,21 @@ class LossSpec(Spec):
             )
         if self.loss == "plackett_luce":
             self._check_whole()
+        self.weights  # noqa: B018 - it checks the lines
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each labeler who is named. Raises InvalidSpec where a line is none."""
+        found: dict[str, float] = {}
+        for line in filter(None, map(str.strip, self.labeler_weights.splitlines())):
+            name, _, number = (part.strip() for part in line.rpartition("="))
+            if not name or name in found or not _is_weight(number):
+                raise InvalidSpec(
+                    f"labeler_weights: {line[:80]!r} is not a pseudonym that was not named before, "
+                    "an equals sign, and a number from 0 on."
+                )
+            found[name] = float(number)
+        return found
 
     def _check_whole(self) -> None:
         if self.ties != "drop":
@@ -188,6 +212,13 @@ class LossSpec(Spec):
                 "margin, smoothing and lapse speak of pairs, and plackett_luce of whole rankings: "
                 "choose bradley_terry, or none of them."
             )
+
+
+def _is_weight(text: str) -> bool:
+    try:
+        return 0 <= float(text) < math.inf
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,11 @@ class LaunchForm(forms.Form):
 def form_field(setting: Field[Any], kind: type) -> forms.Field:
     """The form field of a setting, with its bounds, its default and its help."""
     meta = setting.metadata
-    common: dict[str, Any] = {"label": meta["label"], "help_text": meta["help"], "required": kind is not bool}
+    common: dict[str, Any] = {
+        "label": meta["label"],
+        "help_text": meta["help"],
+        "required": kind is not bool and setting.default != "",
+    }
     if setting.default is not MISSING:
         common["initial"] = setting.default
     bounds: dict[str, Any] = {"min_value": meta.get("min"), "max_value": meta.get("max")}
@@ -86,6 +90,8 @@ def form_field(setting: Field[Any], kind: type) -> forms.Field:
         return forms.IntegerField(**bounds, **common)
     if kind is float:
         return forms.FloatField(widget=forms.NumberInput(attrs={"step": "any"}), **bounds, **common)
+    if kind is str and meta.get("lines"):
+        return forms.CharField(max_length=20_000, widget=forms.Textarea(attrs={"rows": 3}), **common)
     if kind is str:
         return forms.CharField(max_length=1000, **common)
     raise TypeError(f"No form field for the setting {setting.name} of type {kind}.")

@@ -35,21 +35,28 @@ class Chances(NamedTuple):
     tie: Tensor | None = None  # (N,) None where ties have no chance of their own
 
 
-def pairs(rankings: Sequence[Sequence[Comparison]], *, elements: int, margins: Sequence[float] | None = None) -> Pairs:
+def pairs(
+    rankings: Sequence[Sequence[Comparison]],
+    *,
+    elements: int,
+    weights: Sequence[float] | None = None,
+    margins: Sequence[float] | None = None,
+) -> Pairs:
     """The pairs of several rankings, weighted so that a ranking is one element of a batch of `elements` rankings.
 
     Ouyang et al. 2022, eq. 1: all C(K, 2) pairs of a ranking are one element, with the mean over them. As rows of their
-    own they would teach each answer K - 1 times over, which overfits within one epoch. `margins`, one a ranking: of its
-    pairs that all people agree on."""
+    own they would teach each answer K - 1 times over, which overfits within one epoch. One a ranking: `weights`, how
+    much it counts, and `margins`, of its pairs that all people agree on."""
+    number = len(rankings)
     every = [
-        (better, worse, 1 / (len(ranking) * elements), p, margin if p == 1 else 0.0)
-        for ranking, margin in zip(rankings, margins or [0.0] * len(rankings), strict=True)
+        (better, worse, weight / (len(ranking) * elements), p, margin if p == 1 else 0.0)
+        for ranking, weight, margin in zip(rankings, weights or [1] * number, margins or [0] * number, strict=True)
         for better, worse, p in ranking
     ]
-    winner, loser, weight, shares, asked = zip(*every, strict=True) if every else [()] * 5
+    winner, loser, shares, p, asked = zip(*every, strict=True) if every else [()] * 5
     places = (torch.tensor(winner, dtype=torch.long), torch.tensor(loser, dtype=torch.long))
-    weights, p = torch.tensor(weight, dtype=torch.float), torch.tensor(shares, dtype=torch.double)
-    return Pairs(*places, weights, p, torch.tensor(asked, dtype=torch.float))
+    counted, likely = torch.tensor(shares, dtype=torch.float), torch.tensor(p, dtype=torch.double)
+    return Pairs(*places, counted, likely, torch.tensor(asked, dtype=torch.float))
 
 
 def differences(rewards: Tensor, pairs: Pairs) -> Tensor:

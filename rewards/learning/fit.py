@@ -149,7 +149,7 @@ def prepare(run: Run, spec: RewardSpec) -> Fit:
     if not train.pairs:
         raise Refused("The training rankings prefer nothing: they are none, or only ties. Rank more answers first.")
     _check_strengths(run, spec, train)
-    heldout = _apart(run, train, heldout)
+    train, heldout = rankings.weighted(train, spec.weights, heldout), _apart(run, train, heldout)
     for name, part in (("training", train), ("held-out", heldout)):
         if part.only_ties:
             run.events.message(f"Rankings of ties alone, which do not say which is better: {part.only_ties} ({name}).")

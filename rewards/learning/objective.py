@@ -55,15 +55,20 @@ class Objective(nn.Module):
         """Their part of a batch of `elements` rankings. rewards (A,), rankings by place in them -> ()."""
         pairs = self.pairs(rankings, elements)
         if self.spec.loss == "plackett_luce":
-            loss = torch.stack([plackett_luce.surprise(rewards, one.tiers) for one in rankings]).sum() / elements
+            parts = [one.weight / elements * plackett_luce.surprise(rewards, one.tiers) for one in rankings]
+            loss = torch.stack(parts).sum()
         else:
             loss = self.of_pairs(rewards, pairs)
         return loss + self.spec.centring * bradley_terry.off_centre(rewards, pairs) if self.spec.centring else loss
 
     def pairs(self, rankings: Sequence[Ranking], elements: int) -> Pairs:
-        """Theirs, with the margins that are asked of them."""
-        margins = [self.spec.margin * (one.strength or 0.0) for one in rankings]
-        return bradley_terry.pairs([one.pairs for one in rankings], elements=elements, margins=margins)
+        """Theirs, with their weights and the margins that are asked of them."""
+        return bradley_terry.pairs(
+            [one.pairs for one in rankings],
+            elements=elements,
+            weights=[one.weight for one in rankings],
+            margins=[self.spec.margin * (one.strength or 0.0) for one in rankings],
+        )
 
     def of_pairs(self, rewards: Tensor, pairs: Pairs) -> Tensor:
         """The weighted sum of -log P(what was said). rewards (A,), N pairs -> ()."""

@@ -29,6 +29,8 @@ class Ranking(NamedTuple):
     """Best first, ties together; empty where the row's own `pairs` say something else than its ranks."""
     strength: float | None = None
     """Of a ranking of two answers: how much better one is, where that was asked and margins are wanted."""
+    labeler: str = ""
+    weight: float = 1.0
 
     def moved(self, start: int) -> "Ranking":
         """The same, where the first answer stands at `start`."""
@@ -105,6 +107,28 @@ def read(rows: Iterable[tuple[str, Row]], tokenizer: PreTrainedTokenizerBase, lo
     return Rankings(useful, sum(len(prompt.rankings) for prompt in useful), only_ties)
 
 
+def weighted(rankings: Rankings, weights: Mapping[str, float], others: Rankings) -> Rankings:
+    """Each ranking with the weight of its labeler, 1 for who is not named; all weights together are 1 on average, so
+    that the loss keeps its size. Raises Refused where nobody has a name, here or in the `others`, or nothing counts."""
+    if not weights:
+        return rankings
+    every = [one for prompt in rankings.prompts for one in prompt.rankings]
+    known = {one.labeler for one in every} | {one.labeler for prompt in others.prompts for one in prompt.rankings}
+    if unknown := sorted(weights.keys() - known):
+        raise Refused(
+            f"labeler_weights: no ranking here is by {', '.join(unknown)}. Copy the pseudonyms from the rows."
+        )
+    total = sum(weights.get(one.labeler, 1.0) for one in every)
+    if not total:
+        raise Refused("labeler_weights: all training rankings have the weight 0.")
+
+    def weigh(one: Ranking) -> Ranking:
+        return one._replace(weight=weights.get(one.labeler, 1.0) * len(every) / total)
+
+    prompts = [prompt._replace(rankings=[weigh(one) for one in prompt.rankings]) for prompt in rankings.prompts]
+    return rankings._replace(prompts=prompts)
+
+
 def unseen(rankings: Rankings, train: Rankings) -> Rankings:
     """What remains without the prompts that training sees too, as a conversation or as the same text."""
     roots = {root for prompt in train.prompts for root in prompt.roots}
@@ -138,7 +162,8 @@ def check(row: Row, place: str, loss: LossSpec) -> tuple[list[dict[str, str]], l
             "ranks: freeze each ranking as a row of its own, ties kept or dropped, or choose the loss bradley_terry."
         )
     strength = _strength(row, place) if loss.margin and len(answers) == 2 else None
-    return messages, answers, Ranking(said, ranking.to_groups(ranked) if whole else (), strength)
+    tiers = ranking.to_groups(ranked) if whole else ()
+    return messages, answers, Ranking(said, tiers, strength, str(row.get("labeler") or ""))
 
 
 def check_prompt(row: Row, place: str) -> list[dict[str, str]]:

@@ -82,3 +82,13 @@ def test_a_stopped_run_goes_on_with_the_same_bits_of_what_its_loss_learns(tmp_pa
     fit.run(run)
     for name in ("reward.json", "model.safetensors"):
         assert sha256(run.partial / "model" / name) == sha256(whole.partial / "model" / name)
+
+
+def test_who_counts_is_learned_from_and_who_does_not_is_not(tmp_path):
+    rows = jobs.planted(48, seed=1)
+    spoiled = [{**row, "labeler": "spoiler", "ranks": [5 - rank for rank in row["ranks"]]} for row in rows]
+    rows = [row for row in rows if sorted(row["ranks"]) == [1, 2, 3, 4]]
+    spoiled = [row for row in spoiled if sorted(row["ranks"]) == [1, 2, 3, 4]]
+    settings = {"train": rows + spoiled, "heldout": jobs.planted(24, seed=2), "epochs": 4, "learning_rate": 3e-3}
+    _, told = fitted(tmp_path, **settings, labeler_weights="spoiler = 0")
+    assert told["heldout_accuracy"] > 0.75

@@ -66,3 +66,10 @@ def test_a_margin_is_its_scale_times_the_strength_and_is_for_learning_alone():
     plain = objective().loss(REWARDS - torch.tensor([1.0, 0, 0, 0]), graded[:1], elements=1)
     torch.testing.assert_close(made.loss(REWARDS, graded[:1], elements=1), plain)
     assert torch.equal(made.chances(torch.tensor([1.0])).win, objective().chances(torch.tensor([1.0])).win)
+
+
+@pytest.mark.parametrize("loss", ["bradley_terry", "plackett_luce"])
+def test_a_ranking_of_twice_the_weight_is_two_rankings(loss):
+    made, one = objective(loss=loss), Ranking([(0, 1, 1.0), (0, 2, 1.0), (1, 2, 1.0)], [[0], [1], [2]])
+    twice = made.loss(REWARDS, [one._replace(weight=2.0)], elements=2)
+    torch.testing.assert_close(twice, made.loss(REWARDS, [one, one], elements=2))

@@ -35,14 +35,14 @@ def test_a_ranking_of_ties_is_counted_and_left_out():
 
 def test_an_answer_is_not_compared_with_itself():
     (prompt,) = read(ROW | {"answers": ["a", "a", "b"], "ranks": [1, 2, 3]}).prompts
-    assert prompt.rankings == [([(0, 1, 1), (0, 1, 1)], [[0], [1]], None)]
+    assert prompt.rankings == [([(0, 1, 1), (0, 1, 1)], [[0], [1]], None, "mia", 1)]
     assert read(ROW | {"answers": ["a", "a"], "ranks": [1, 2]}).only_ties == 1
 
 
 def test_pairs_of_a_row_replace_those_of_its_ranks():
     found = read(ROW | {"pairs": [[0, 1, 0.25], [1, 2, 0.5], [2, 0, 1]]})
     (prompt,) = found.prompts
-    assert prompt.rankings == [([(1, 0, 0.75), (1, 2, 0.5), (2, 0, 1)], [], None)]
+    assert prompt.rankings == [([(1, 0, 0.75), (1, 2, 0.5), (2, 0, 1)], [], None, "mia", 1)]
     assert (prompt.pairs, found.pairs) == (2, 2), "a tie has no winner"
     assert read(ROW | {"pairs": []}).only_ties == 1, "everything was left out of it"
 
@@ -103,6 +103,31 @@ def test_a_strength_that_is_no_number_is_refused_where_it_is_wanted(strength):
     assert read(row).rankings == 1
     with pytest.raises(Refused, match="line 1: strength must be a number, or null"):
         read(row, loss=MARGIN)
+
+
+BY_BEN = ROW | {"labeler": "ben"}
+
+
+def weights(weighting, *rows):
+    found = read(*rows)
+    return [one.weight for prompt in rankings.weighted(found, weighting, found).prompts for one in prompt.rankings]
+
+
+def test_weights_of_labelers_keep_their_ratios_and_are_one_on_average():
+    assert weights({"ben": 3.0}, ROW, BY_BEN, ROW, ROW) == pytest.approx([2 / 3, 2, 2 / 3, 2 / 3])
+    assert weights({"ben": 0.0}, ROW, BY_BEN) == pytest.approx([2, 0])
+    assert weights({}, ROW, BY_BEN) == [1, 1]
+
+
+def test_a_weight_of_nobody_is_refused_by_name_and_one_of_somebody_held_out_is_not():
+    with pytest.raises(Refused, match="no ranking here is by ann, zoe"):
+        weights({"zoe": 1.0, "mia": 2.0, "ann": 1.0}, ROW)
+    assert rankings.weighted(read(ROW), {"ben": 2.0}, read(BY_BEN)).rankings == 1
+
+
+def test_rankings_of_which_none_counts_are_refused():
+    with pytest.raises(Refused, match="all training rankings have the weight 0"):
+        weights({"mia": 0.0}, ROW)
 
 
 def test_a_row_without_a_root_is_a_conversation_of_its_own():

@@ -33,6 +33,10 @@ def test_a_missing_folder_is_named():
         ({"smoothing": 0.5}, "smoothing must be at most 0.49"),
         ({"lapse_rate": 0.0}, "lapse_rate must be at least 0.001"),
         ({"smoothing": 0.1, "lapse": "given"}, "smoothing and lapse are two answers"),
+        ({"labeler_weights": "mia"}, "labeler_weights: 'mia' is not a pseudonym"),
+        ({"labeler_weights": "mia=1\nmia=2"}, "labeler_weights: 'mia=2' is not a pseudonym that was not named before"),
+        ({"labeler_weights": "mia=-1"}, "a number from 0 on"),
+        ({"labeler_weights": "mia=nan"}, "a number from 0 on"),
         ({"margin": 1.0, "ties": "rao_kupper"}, "With a margin the loss is no probability"),
         ({"margin": 1.0, "lapse": "learned"}, "With a margin the loss is no probability"),
         ({"margin": 1.0, "loss": "plackett_luce"}, "margin, smoothing and lapse speak of pairs"),
@@ -66,3 +70,9 @@ def test_a_form_can_be_built_from_a_spec():
 )
 def test_a_small_fit_gets_small_steps_before_it_gets_more_epochs(prompts, suggested):
     assert course(prompts) == suggested
+
+
+def test_weights_of_labelers_are_read_line_by_line():
+    spec = RewardSpec(base="/m", labeler_weights=" labeler-5f = 2\r\n\nan=odd name=0.5")
+    assert spec.weights == {"labeler-5f": 2.0, "an=odd name": 0.5}
+    assert RewardSpec(base="/m").weights == {}

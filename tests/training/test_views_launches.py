@@ -311,6 +311,14 @@ def test_every_kind_has_form_fields_with_its_bounds():
                 assert built.max_value == one.metadata["max"]
 
 
+def test_weights_of_labelers_are_lines_of_text_and_may_be_left_empty(client, project, policy):
+    chosen = {**defaults("reward"), "policy": policy.pk, "snapshot": make_snapshot(project).pk}
+    refused = client.post("/projects/bread/train", {**chosen, "labeler_weights": "mia"})
+    assert refused.status_code == 422 and "is not a pseudonym" in refused.content.decode()
+    client.post("/projects/bread/train", {**chosen, "labeler_weights": "mia=2\r\nben=0.5"})
+    assert only_job().spec["labeler_weights"].split() == ["mia=2", "ben=0.5"]
+
+
 def test_choices_are_offered_in_words(client, policy):
     text = client.get("/projects/bread/train").content.decode()
     assert '<option value="half">Half a win for both</option>' in text

@@ -164,8 +164,8 @@ class LossSpec(Spec):
     """How much the rankings of a labeler count, a line `pseudonym=weight` each; 1 for others. Only ratios matter."""
     scalar_learning_rate: float = setting(
         0.05,
-        label="Learning rate of single numbers",
-        help="Of a learned tie threshold and lapse rate: they have far to go, a weight has not.",
+        label="Rate of learned numbers",
+        help="How fast a tie threshold and a lapse rate are learned: they have far to go, a weight has not.",
         min=1e-6,
         max=1.0,
         group=LOSS,
@@ -176,7 +176,7 @@ class LossSpec(Spec):
         super().__post_init__()
         if self.smoothing and self.lapse != "none":
             raise InvalidSpec(
-                "smoothing and lapse are two answers to wrong labels: set smoothing to 0, or lapse to none."
+                "Smoothing and lapses are two answers to wrong labels: set smoothing to 0, or lapse to none."
             )
         if self.margin and (self.ties == "rao_kupper" or self.lapse == "learned"):
             raise InvalidSpec(
@@ -204,13 +204,13 @@ class LossSpec(Spec):
     def _check_whole(self) -> None:
         if self.ties != "drop":
             raise InvalidSpec(
-                f"plackett_luce leaves the order inside a tie open, and has no place for ties={self.ties}: "
-                "choose drop, or bradley_terry."
+                f"Plackett-Luce leaves the order inside a tie open, and has no place for ties as {self.ties}: "
+                "leave them out (drop), or learn from pairs (bradley_terry)."
             )
         if self.margin or self.smoothing or self.lapse != "none":
             raise InvalidSpec(
-                "margin, smoothing and lapse speak of pairs, and plackett_luce of whole rankings: "
-                "choose bradley_terry, or none of them."
+                "Margin, smoothing and lapses speak of pairs, and Plackett-Luce of whole rankings: "
+                "set them to 0 and none, or learn from pairs (bradley_terry)."
             )
 
 

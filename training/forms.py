@@ -1,6 +1,6 @@
 """Launch forms: the settings come from the dataclass of the kind, so that no default is written twice."""
 
-from dataclasses import MISSING, Field
+from dataclasses import MISSING, Field, dataclass
 from typing import Any, ClassVar, get_type_hints
 
 from django import forms
@@ -18,10 +18,24 @@ from training.models import Policy
 from training.specs import KINDS
 
 
+@dataclass(frozen=True)
+class FieldGroup:
+    """Settings that are seldom needed, folded away under a heading."""
+
+    title: str
+    fields: list[forms.BoundField]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether one of them is wrong, or was changed in a form that was refused."""
+        form = self.fields[0].form
+        return any(field.errors or (form.errors and field.name in form.changed_data) for field in self.fields)
+
+
 class LaunchForm(forms.Form):
     """One kind of job. The declared fields say what it works on; the settings of its spec are added behind them.
 
-    The `suggested` and the `essentials` stand open on the page, the other settings under "All settings"."""
+    The `suggested` and the `essentials` stand open on the page, the other settings folded away in groups."""
 
     kind: ClassVar[str]
     suggested: ClassVar[tuple[str, ...]] = ()
@@ -52,12 +66,15 @@ class LaunchForm(forms.Form):
         return [self[name] for name in self.essentials]
 
     @property
-    def other_fields(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.setting_names if name not in self.suggested + self.essentials]
-
-    @property
-    def other_fields_are_wrong(self) -> bool:
-        return any(field.errors for field in self.other_fields)
+    def other_fields(self) -> list[FieldGroup]:
+        """The other settings under the headings that the spec gives them; those without one last."""
+        spec = describe(KINDS[self.kind].spec)
+        shown = [one for one in spec if one.name not in self.suggested + self.essentials]
+        titles = sorted(dict.fromkeys(one.metadata["group"] for one in shown), key=lambda title: not title)
+        return [
+            FieldGroup(title or "All settings", [self[one.name] for one in shown if one.metadata["group"] == title])
+            for title in titles
+        ]
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -226,3 +226,9 @@ def test_a_job_page_costs_the_same_with_many_metrics_and_answers(client, project
     make_sampling(project, make_job(project), texts=tuple("abcdefgh"))
     with django_assert_max_num_queries(len(few)):
         client.get(f"/jobs/{job.pk}")
+
+
+def test_settings_are_told_in_the_words_of_the_form(client, project):
+    spec = {"ties": "half", "labeler_weights": "", "precision": "float32"}
+    text = text_of(client.get(make_job(project, kind="reward", spec=spec).get_absolute_url()))
+    assert "Half a win for both" in text and "float32" in text and "<dt>Weights of labelers</dt><dd>–</dd>" in text

@@ -109,6 +109,17 @@ def test_a_wrong_value_among_the_other_settings_opens_them(client, policy):
     assert "<details>" in client.get("/projects/bread/sample").content.decode()
 
 
+def test_settings_that_do_not_go_together_are_refused_in_words_and_stay_in_sight(client, project, policy):
+    chosen = {**defaults("reward"), "policy": policy.pk, "snapshot": make_snapshot(project).pk}
+    page = client.post("/projects/bread/train", {**chosen, "loss": "plackett_luce", "ties": "rao_kupper"})
+    assert page.status_code == 422 and "leaves the order inside a tie open" in page.content.decode()
+    assert [(group.title, group.is_open) for group in page.context["form"].other_fields] == [
+        ("What it makes of rankings", True),
+        ("All settings", False),
+    ]
+    assert [group.is_open for group in client.get("/projects/bread/train").context["form"].other_fields] == [False] * 2
+
+
 def test_a_refusal_of_the_job_engine_is_shown_as_its_sentence(client, project, policy):
     snapshot = make_snapshot(project, counts={"prompts": 1, "comparisons": 1, "ties": 0})
     data = {**defaults("reward"), "policy": policy.pk, "snapshot": snapshot.pk}

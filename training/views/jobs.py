@@ -1,5 +1,6 @@
 """Jobs: the list, a job's page that follows it while it runs, its numbers, its log, cancel and retry."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -229,11 +230,19 @@ def settings_of(job: Job) -> list[dict[str, str]]:
         {
             "label": known.get(name, {}).get("label", name),
             "help": known.get(name, {}).get("help", ""),
-            "value": figure(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value),
+            "value": _shown(value, known.get(name, {})),
         }
         for name, value in sorted(job.spec.items(), key=lambda pair: order.get(pair[0], len(order)))
         if not known.get(name, {}).get("folder")
     ]
+
+
+def _shown(value: Any, setting: Mapping[str, Any]) -> str:
+    """A value as the form says it."""
+    words = dict(zip(setting.get("choices", ()), setting.get("words", ()), strict=False))
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return figure(value)
+    return str(words.get(value, value)) or "–"
 
 
 def _chart(curve: curves.Curve) -> dict[str, Any]:

@@ -281,6 +281,14 @@ class RewardSpec(LossSpec):
     )
     """Of the matrix products: bfloat16 runs under autocast, several times faster on GPUs and processors that know it.
     Weights, optimiser, head and loss are float32 always."""
+    freeze_layers: int = setting(
+        0,
+        label="Frozen layers",
+        help="So many of the lowest layers stay as they are: less memory and time, and a little less to learn with.",
+        min=0,
+    )
+    """So many of the lowest layers, and the embeddings below them, stay as they are; 0: all learn. Kirk et al. 2023
+    freeze four fifths."""
     threads: int = setting(
         2, label="CPU threads", help="Part of the recipe: another number gives other last bits.", min=1, max=1024
     )

@@ -19,7 +19,16 @@ import numpy as np
 import torch
 
 from rewards import metrics
-from rewards.learning import bradley_terry, checkpoint, language_model, optimiser, packing, rankings, reward_model
+from rewards.learning import (
+    bradley_terry,
+    checkpoint,
+    language_model,
+    layers,
+    optimiser,
+    packing,
+    rankings,
+    reward_model,
+)
 from rewards.learning.events import Refused, Stopped
 from rewards.learning.objective import Objective
 from rewards.learning.packing import Batch, Group
@@ -145,6 +154,7 @@ def prepare(run: Run, spec: RewardSpec) -> Fit:
     """Model, rankings and optimiser before the first update. Raises Refused where there is nothing to learn from."""
     model = RewardModel.from_policy(spec.base, seed=spec.seed)
     model.precision = language_model.DTYPES[spec.precision]
+    layers.freeze(model.classifier, spec.freeze_layers)
     train, heldout = (rankings.read(run.rows(f"{name}.jsonl"), model.tokenizer, spec) for name in ("train", "heldout"))
     if not train.pairs:
         raise Refused("The training rankings prefer nothing: they are none, or only ties. Rank more answers first.")
@@ -284,7 +294,7 @@ def save(fit: Fit, progress: Progress) -> None:
     """Checkpoint the last completed update: weights, optimiser, random state, progress."""
     fit.run.events.phase("Saving a checkpoint")
     groups = {
-        "weights": dict(fit.model.state_dict()),
+        "weights": layers.trained(fit.model),
         "optimiser": optimiser.tensors(fit.adamw),
         "random": checkpoint.random_state(),
         "objective": dict(fit.objective.state_dict()),
@@ -301,7 +311,7 @@ def resume(fit: Fit) -> Progress:
         fit.run.events.message("The settings or the inputs changed since the last checkpoint: starting from scratch.")
         checkpoint.discard(fit.run.checkpoints)
         return Progress()
-    fit.model.load_state_dict(saved.groups["weights"])
+    layers.restore(fit.model, saved.groups["weights"])
     fit.objective.load_state_dict(saved.groups["objective"])
     optimiser.restore(fit.adamw, saved.groups["optimiser"])
     checkpoint.restore_random_state(saved.groups["random"])

@@ -16,7 +16,7 @@ def adamw(model: nn.Module, spec: RewardSpec, numbers: Iterable[nn.Parameter] = 
 
     `numbers` are learned beside the weights at a rate of their own: AdamW moves each by about its rate an update, and
     they have much farther to go."""
-    weights = list(model.parameters())
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
     matrices = [weight for weight in weights if weight.ndim > 1]
     others = [weight for weight in weights if weight.ndim <= 1]
     apart = {"params": list(numbers), "weight_decay": 0.0, "pace": spec.scalar_learning_rate / spec.learning_rate}

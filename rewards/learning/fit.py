@@ -155,6 +155,8 @@ def prepare(run: Run, spec: RewardSpec) -> Fit:
     model = RewardModel.from_policy(spec.base, seed=spec.seed)
     model.precision = language_model.DTYPES[spec.precision]
     layers.freeze(model.classifier, spec.freeze_layers)
+    if spec.gradient_checkpointing:
+        layers.recompute(model.classifier)
     train, heldout = (rankings.read(run.rows(f"{name}.jsonl"), model.tokenizer, spec) for name in ("train", "heldout"))
     if not train.pairs:
         raise Refused("The training rankings prefer nothing: they are none, or only ties. Rank more answers first.")

@@ -1,9 +1,11 @@
 """A language model as a stack of layers: which of them learn, and what is kept of them for the backward pass."""
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from rewards.learning.events import Refused
@@ -47,6 +49,15 @@ def _run_before(model: PreTrainedModel, last: nn.Module) -> list[nn.Module]:
     for hook in hooks:
         hook.remove()
     return passed
+
+
+def recompute(model: PreTrainedModel) -> None:
+    """Keep of each layer its input alone, and run the layer again when its backward pass comes. Chen et al. 2016.
+
+    transformers' own switch works in training mode only, in which layers such as OPT's drop out units."""
+    for layer in stack(model):
+        again = partial(checkpoint, layer.forward, use_reentrant=False, preserve_rng_state=False)
+        layer.forward = again
 
 
 def trained(model: nn.Module) -> dict[str, Tensor]:

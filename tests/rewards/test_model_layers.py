@@ -25,7 +25,7 @@ BELOW = {
         {f"model.decoder.{name}" for name in ("embed_tokens", "embed_positions", "project_in", "layers.0")},
     ),
 }  # fmt: skip
-THRIFTY = [{"freeze_layers": 1}]
+THRIFTY = [{"freeze_layers": 1}, {"gradient_checkpointing": True, "precision": "bfloat16"}]
 
 
 def kept_bytes(model) -> int:
@@ -75,6 +75,29 @@ def test_frozen_layers_keep_nothing_for_the_backward_pass(tmp_path):
     whole = kept_bytes(model)
     layers.freeze(model.classifier, 2)
     assert kept_bytes(model) < 0.6 * whole
+
+
+def gradient(model):
+    """The gradient of a sum of rewards, whose terms differ, as one long vector."""
+    model.zero_grad()
+    values = rewards(model, GROUPS)
+    (values * torch.arange(len(values))).sum().backward()
+    return values.detach(), torch.cat([weight.grad.flatten() for weight in model.parameters()])
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", ["llama", "gpt2", "opt"])
+def test_recomputed_layers_give_the_same_rewards_and_gradient(tmp_path, name, precision):
+    model = RewardModel.from_policy(tiny.causal_lm(tmp_path, architecture=ARCHITECTURES[name]), seed=0)
+    model.precision = precision
+    kept, (values, whole) = kept_bytes(model), gradient(model)
+    layers.recompute(model.classifier)
+    assert kept_bytes(model) < 0.5 * kept
+    again, recomputed = gradient(model)
+    torch.testing.assert_close(again, values, rtol=0, atol=1e-6)
+    torch.testing.assert_close(recomputed, whole, rtol=1e-6, atol=1e-6)
+    with torch.no_grad():
+        torch.testing.assert_close(rewards(model, GROUPS), values, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("chosen", THRIFTY, ids=str)

@@ -289,6 +289,19 @@ class RewardSpec(LossSpec):
     )
     """So many of the lowest layers, and the embeddings below them, stay as they are; 0: all learn. Kirk et al. 2023
     freeze four fifths."""
+    lora_rank: int = setting(
+        0,
+        label="LoRA rank",
+        help="0: all weights learn. Else only small adapters do, 8 to 64 wide, at ten times the learning rate.",
+        min=0,
+        max=1024,
+    )
+    """0: all weights learn. Else adapters of this rank beside every linear layer, and the head (Hu et al. 2021): hardly
+    any gradients, moments and checkpoints. They bear about ten times the learning rate."""
+    lora_alpha: int = setting(
+        16, label="LoRA alpha", help="What adapters say is scaled by alpha / rank.", min=1, max=10000
+    )
+    """What adapters say is scaled by alpha / rank. Without adapters it does nothing."""
     gradient_checkpointing: bool = setting(
         False,
         label="Recompute activations",

@@ -20,6 +20,7 @@ import torch
 
 from rewards import metrics
 from rewards.learning import (
+    adapters,
     bradley_terry,
     checkpoint,
     language_model,
@@ -144,6 +145,7 @@ def run(run: Run) -> None:
             save(fit, progress)
         raise
     run.events.phase("Saving the model")
+    adapters.merge(fit.model.classifier)
     fit.model.numbers = fit.objective.numbers
     fit.model.save(run.partial / "model")
     run.write_json("metrics.json", figures(fit, progress, heldout))
@@ -155,6 +157,8 @@ def prepare(run: Run, spec: RewardSpec) -> Fit:
     model = RewardModel.from_policy(spec.base, seed=spec.seed)
     model.precision = language_model.DTYPES[spec.precision]
     layers.freeze(model.classifier, spec.freeze_layers)
+    if spec.lora_rank:
+        adapters.add(model.classifier, model.head, rank=spec.lora_rank, alpha=spec.lora_alpha)
     if spec.gradient_checkpointing:
         layers.recompute(model.classifier)
     train, heldout = (rankings.read(run.rows(f"{name}.jsonl"), model.tokenizer, spec) for name in ("train", "heldout"))

@@ -14,7 +14,7 @@ from typing import Any
 from rewards.learning.events import Events, Refused, Stop
 from rewards.model_folder import sha256
 
-PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
+PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "peft", "numpy")
 
 
 @dataclass(frozen=True)

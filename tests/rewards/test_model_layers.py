@@ -25,7 +25,12 @@ BELOW = {
         {f"model.decoder.{name}" for name in ("embed_tokens", "embed_positions", "project_in", "layers.0")},
     ),
 }  # fmt: skip
-THRIFTY = [{"freeze_layers": 1}, {"gradient_checkpointing": True, "precision": "bfloat16"}]
+THRIFTY = [
+    {"freeze_layers": 1},
+    {"gradient_checkpointing": True, "precision": "bfloat16"},
+    {"lora_rank": 4, "freeze_layers": 1},
+    {"lora_rank": 4, "gradient_checkpointing": True, "precision": "bfloat16"},
+]
 
 
 def kept_bytes(model) -> int:

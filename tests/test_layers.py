@@ -17,9 +17,13 @@ SERVER = {"django", "celery", "rest_framework", "axes", "django_htmx"}
 FORMATS = [f"formats/{path.name}" for path in (ROOT / "annotate/formats").glob("[!_]*.py")]
 SNAPSHOTS = [f"snapshots/{name}.py" for name in ("spec", "consensus", "splitting", "tally")]
 AGREEMENT = ["agreement.py", "agreement_figures.py", "agreement_words.py"]
+EVALUATION = [
+    *("heldout.py", "calibration.py", "ceiling.py", "lengths.py", "groups.py", "evaluation.py", "paired.py"),
+    "rewardbench.py",
+]
 PURE = {
     "annotate": ["ranking.py", "pairing.py", *AGREEMENT, *FORMATS, *SNAPSHOTS],
-    "rewards": ["specs.py", "metrics.py", "model_folder.py"],
+    "rewards": ["specs.py", "metrics.py", "model_folder.py", *EVALUATION],
     "training": ["specs.py", "metrics.py", "ranges.py"],
 }
 

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.metrics import log_loss as oracle_log_loss
 
 from rewards import metrics
@@ -67,3 +69,44 @@ def test_the_interval_is_the_same_every_time():
 
 def test_one_conversation_gives_no_interval():
     assert metrics.clustered_interval([1.0, 0.0], ["a", "a"]) is None
+    assert metrics.clustered_interval([], []) is None
+
+
+def test_each_group_has_its_own_mean_and_interval():
+    values, roots = [1.0, 0.0, 1.0, 1.0], ["a", "b", "b", "c"]
+    groups = {"first": np.array([True, True, False, False]), "last": np.array([False, False, False, True])}
+    found = metrics.means(values, groups, roots)
+    assert found["first"][:3] == (0.5, 0.0, 1.0) and found["first"][3:] == (2, 2)
+    assert found["last"] == (1.0, None, None, 1, 1)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 9)), min_size=1, max_size=40))
+def test_the_interval_is_what_drawing_conversations_one_by_one_gives(pairs):
+    values, roots = [value for value, _ in pairs], [str(root) for _, root in pairs]
+    names = sorted(set(roots))
+    dice, means = np.random.default_rng(7), []
+    for _ in range(50):
+        drawn = [names[place] for place in dice.integers(len(names), size=len(names))]
+        said = [value for name in drawn for value, root in zip(values, roots, strict=True) if root == name]
+        means.append(np.mean(said))
+    found = metrics.clustered_interval(values, roots, draws=50, seed=7)
+    assert found == (None if len(names) < 2 else pytest.approx(tuple(np.quantile(means, [0.025, 0.975]))))
+
+
+def test_the_interval_of_very_many_conversations_is_as_wide_though_they_are_drawn_in_blocks(monkeypatch):
+    dice = np.random.default_rng(0)
+    hits, roots = (dice.random(4000) < 0.7).astype(float), [str(n) for n in range(4000)]
+    low, high = metrics.clustered_interval(hits, roots)
+    monkeypatch.setattr(metrics, "BLOCKS", 500)
+    in_blocks = metrics.clustered_interval(hits, roots)
+    assert in_blocks[1] - in_blocks[0] == pytest.approx(high - low, rel=0.15)
+
+
+def test_the_slope_is_where_as_many_are_right_as_it_says():
+    assert metrics.slope([1, 1, 1, -1], least=-5, most=5) == pytest.approx(np.log(3))
+    assert metrics.slope([1, 2], least=-5, most=5) == pytest.approx(5)
+
+
+def test_the_sigmoid_of_a_huge_number_is_no_error():
+    with np.errstate(over="raise", invalid="raise"):
+        assert metrics.sigmoid([-5000.0, 0.0, 5000.0]).tolist() == [0.0, 0.5, 1.0]

@@ -1,0 +1,90 @@
+"""All that a reward model's page says of its held-out comparisons: numbers that JSON can hold. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rewards import calibration, ceiling, groups, lengths, metrics
+from rewards.calibration import Bin
+from rewards.heldout import Columns, Comparison, columns
+from rewards.metrics import Floats, Mean
+
+GROUPS_SHOWN = 12
+"""Of one kind: those with the most comparisons."""
+Figures = dict[str, Any]
+
+
+def figures(found: Sequence[Comparison]) -> Figures:
+    """Empty where nothing was held out."""
+    if not found:
+        return {}
+    table = columns(found)
+    return {
+        "pairs": len(found),
+        "roots": len(set(table.roots)),
+        "calibration": _calibration(table),
+        "ceiling": _ceiling(found, table),
+        "lengths": _lengths(table),
+        "groups": _groups(found, table),
+    }
+
+
+def _calibration(table: Columns) -> Figures:
+    tempered = calibration.cross_fitted(table.differences, table.shares, table.roots)
+    return {
+        "before": _as_it_is(table.differences, table),
+        "after": _as_it_is(tempered.differences, table) if tempered else None,
+        "temperature": calibration.temperature(table.differences, table.shares),
+        "temperatures": list(tempered.temperatures) if tempered else None,
+    }
+
+
+def _as_it_is(differences: Floats, table: Columns) -> Figures:
+    bins = calibration.reliability(differences, table.shares, table.roots)
+    return {
+        "log_loss": metrics.log_loss(differences, table.shares),
+        "brier": calibration.brier(differences, table.shares),
+        "ece": calibration.expected_error(differences, table.shares),
+        "bins": [dict(zip(Bin._fields, one, strict=True)) for one in bins],
+    }
+
+
+def _ceiling(found: Sequence[Comparison], table: Columns) -> Figures | None:
+    """None where no two people said something of the same two answers."""
+    best = ceiling.ceiling([one.answers for one in found], table.differences, table.shares, table.votes)
+    return {**best._asdict(), "to_gain": best.to_gain} if best else None
+
+
+def _lengths(table: Columns) -> Figures:
+    """How far the longer answer wins, and how right the model is where it does and where it does not."""
+    longer, shorter = table.lengths > 0, table.lengths < 0
+    everywhere = {"longer_wins": np.ones(len(table.roots), dtype=bool)}
+    told = metrics.means(metrics.hits(table.lengths), everywhere, table.roots)
+    right = metrics.means(metrics.hits(table.differences), {"longer": longer, "shorter": shorter}, table.roots)
+    return {
+        "longer_wins": _said(told["longer_wins"]),
+        "auc": lengths.auc(table.lengths),
+        "explained": lengths.explained(table.lengths, table.shares),
+        "explained_by_model": 1 - metrics.log_loss(table.differences, table.shares) / float(np.log(2)),
+        "where_longer_wins": _said(right["longer"]),
+        "where_longer_loses": _said(right["shorter"]),
+        "equal": int((table.lengths == 0).sum()),
+    }
+
+
+def _groups(found: Sequence[Comparison], table: Columns) -> list[Figures]:
+    """The accuracy in each group of each kind. A kind of one group tells nothing apart, and is left without."""
+    hits, told = metrics.hits(table.differences), []
+    for kind, members_of in groups.KINDS.items():
+        members = members_of(found)
+        largest = sorted(members, key=lambda label: -members[label].sum())[:GROUPS_SHOWN]
+        shown = {label: of for label, of in members.items() if label in largest and len(members) > 1}
+        means = metrics.means(hits, shown, table.roots)
+        rows = [{"label": label, **mean._asdict()} for label, mean in means.items()]
+        told.append({"kind": kind, "groups": rows, "more": len(members) - len(shown) if shown else 0})
+    return told
+
+
+def _said(mean: Mean) -> Figures | None:
+    return mean._asdict() if mean.pairs else None

@@ -23,6 +23,7 @@ from rewards.learning import (
     adapters,
     bradley_terry,
     checkpoint,
+    comparisons,
     language_model,
     layers,
     optimiser,
@@ -140,6 +141,7 @@ def run(run: Run) -> None:
         learn(fit, progress)
         heldout = look(fit, fit.steps)
         centre(fit)
+        comparisons.write(run, fit.model, fit.heldout, fit.batches)
     except Stopped:
         if progress.step:
             save(fit, progress)

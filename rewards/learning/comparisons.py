@@ -1,0 +1,117 @@
+"""The held-out comparisons as a fitted model sees them, a line each: where every later look at its quality begins."""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from rewards.learning import language_model, rankings
+from rewards.learning.packing import Batch, Group
+from rewards.learning.rankings import Rankings, Row
+from rewards.learning.reward_model import RewardModel
+from rewards.learning.run import Run
+from rewards.model_folder import sync
+
+Tokens = tuple[int, ...]
+Batches = Callable[[list[Group]], Iterator[Batch]]
+
+
+class Seen(NamedTuple):
+    """What the model says of the held-out prompts that the figures are about."""
+
+    tokenizer: PreTrainedTokenizerBase
+    rewards: dict[tuple[Tokens, Tokens], float]
+    """Of each prompt and answer."""
+    kept: set[tuple[Tokens, str]]
+    """Each prompt with the conversations that it comes from: other rows were trained on, or prefer nothing."""
+
+
+def write(run: Run, model: RewardModel, heldout: Rankings, batches: Batches) -> None:
+    """Write `output/heldout.jsonl`: each comparison of the held-out rankings that prefers something, in their order.
+
+    A line holds no text: `row` is the number of the row in `inputs/heldout.jsonl`, and `places` are those of the two
+    answers in it, the preferred one first, as in all that a line says of two answers."""
+    run.events.phase("Writing down the held-out comparisons")
+    kept = {(tuple(prompt.group.prompt), root) for prompt in heldout.prompts for root in prompt.roots}
+    seen = Seen(model.tokenizer, _rewards(run, model, heldout.groups, batches), kept)
+    path = run.partial / "heldout.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for number, (place, row) in enumerate(run.rows("heldout.jsonl"), start=1):
+            for line in _lines(row, place, seen):
+                file.write(json.dumps({"row": number, **line}, ensure_ascii=False) + "\n")
+    sync(path)
+
+
+@torch.no_grad()
+def _rewards(run: Run, model: RewardModel, groups: list[Group], batches: Batches) -> dict[tuple[Tokens, Tokens], float]:
+    found = {}
+    for batch in batches(groups):
+        run.stop.check()
+        scores = iter(model.rewards(batch).tolist())
+        for place in batch.groups:
+            for answer in groups[place].answers:
+                found[tuple(groups[place].prompt), tuple(answer)] = next(scores)
+    return found
+
+
+def _lines(row: Row, place: str, seen: Seen) -> Iterator[dict[str, Any]]:
+    messages, texts, said = rankings.check(row, place)
+    key = json.dumps(messages, sort_keys=True)
+    prompt, root = tuple(language_model.encode_prompt(seen.tokenizer, messages)), str(row.get("root") or key)
+    if (prompt, root) not in seen.kept:
+        return
+    answers = [tuple(language_model.encode_answer(seen.tokenizer, text)) for text in texts]
+    names = [hashlib.sha256(f"{key}\n{text}".encode("utf-8", "replace")).hexdigest()[:16] for text in texts]
+    sources = _texts(row.get("sources"), len(texts)) or [""] * len(texts)
+    of_row = _of_row(row, root, said)
+    for one, other, p in said:
+        if p != 0.5 and answers[one] != answers[other]:
+            pair = (one, other) if p > 0.5 else (other, one)
+            yield {
+                **of_row,
+                "share": max(p, 1 - p),
+                "places": pair,
+                "answers": [names[at] for at in pair],
+                "sources": [sources[at] for at in pair],
+                "tokens": [len(answers[at]) for at in pair],
+                "rewards": [seen.rewards[prompt, answers[at]] for at in pair],
+            }
+
+
+def _of_row(row: Row, root: str, said: list[rankings.Comparison]) -> dict[str, Any]:
+    return {
+        "id": str(row.get("id") or ""),
+        "root": root,
+        "split": str(row.get("split") or ""),
+        "labelers": _labelers(row),
+        "votes": _votes(row, said),
+        "strength": _number(row.get("strength")),
+    }
+
+
+def _labelers(row: Row) -> list[str]:
+    """Of a consensus all who made it."""
+    return _texts(row.get("labelers")) or [name for name in _texts([row.get("labeler")]) if name]
+
+
+def _votes(row: Row, said: list[rankings.Comparison]) -> float:
+    """How many people a share of this row is of. A consensus that keeps the majority's verdict alone does not say how
+    many were against it, unless nobody was."""
+    is_told = row.get("agreement") == 1 or any(p not in (0.0, 0.5, 1.0) for _, _, p in said)
+    return (_number(row.get("n_rankings")) or 1) if is_told else 1
+
+
+def _texts(value: object, count: int | None = None) -> list[str]:
+    """A list of so many texts, or none. Rows that were written by hand may hold anything where learning needs nothing:
+    that ends no fit."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        return []
+    return value if count in (None, len(value)) else []
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None

@@ -51,10 +51,10 @@ def by_agreement(found: Sequence[Comparison]) -> Members:
     all_agree, divided = np.isclose(largest, 1.0), np.isclose(largest, 0.5)
     return _present(
         {
-            "all agree": several & all_agree,
-            "most agree": several & ~all_agree & ~divided,
-            "evenly divided": several & divided,
-            "one person": ~several,
+            "All agree": several & all_agree,
+            "Most agree": several & ~all_agree & ~divided,
+            "Evenly divided": several & divided,
+            "One person": ~several,
         }
     )
 
@@ -68,7 +68,7 @@ def _sources(one: Comparison) -> str:
     first, second = sorted(one.sources)
     if not first or not second:
         return ""
-    return f"both {first}" if first == second else f"{first} and {second}"
+    return f"Both {first}" if first == second else f"{first} and {second}"
 
 
 def _by_name(names: Iterable[Iterable[str]]) -> Members:
@@ -86,10 +86,10 @@ def _quarters(values: Floats) -> Members:
     low, middle, high = np.quantile(known, (0.25, 0.5, 0.75), method="lower")
     return _present(
         {
-            f"up to {low:g}": values <= low,
-            f"over {low:g}, up to {middle:g}": (values > low) & (values <= middle),
-            f"over {middle:g}, up to {high:g}": (values > middle) & (values <= high),
-            f"over {high:g}": values > high,
+            f"Up to {low:g}": values <= low,
+            f"Over {low:g}, up to {middle:g}": (values > low) & (values <= middle),
+            f"Over {middle:g}, up to {high:g}": (values > middle) & (values <= high),
+            f"Over {high:g}": values > high,
         }
     )
 

@@ -16,8 +16,8 @@ from few conversations hardly meets the ones it has not seen (docs/reward-model.
 
 DRAWN_AT_ONCE = 2_000_000
 """Of a bootstrap's numbers: so many are in memory at a time."""
-BLOCKS = 10_000
-"""More clusters are drawn in so many blocks. The width of an interval then errs by 1 / sqrt(2 BLOCKS), 0.7 %."""
+BLOCKS = 2_000
+"""More clusters are drawn in so many blocks. The width of an interval then errs by 1 / sqrt(2 BLOCKS), 1.6 %."""
 HALVINGS = 60
 """Of an interval: what is left is below the last bit that counts."""
 

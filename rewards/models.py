@@ -25,6 +25,7 @@ class RewardModel(models.Model):
     accuracy_high = models.FloatField(null=True, blank=True)
     log_loss = models.FloatField(null=True, blank=True)
     metrics = models.JSONField(default=dict)
+    evaluation = models.JSONField(default=dict, help_text="What its held-out comparisons say (rewards/evaluation.py).")
     size_bytes = models.PositiveBigIntegerField(default=0)
     created_at = models.DateTimeField(default=now)
 

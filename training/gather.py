@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from annotate import snapshots
 from annotate.desk_tasks import make_ranking_tasks
 from annotate.models import AnswerBatch, Prompt, Snapshot
+from rewards import evaluation
 from rewards.models import RewardModel
-from training import drawn
+from training import drawn, heldout
 from training.checks import LONGEST_NAME, Refused, check_for_training, chosen_prompts
 from training.code import code_version
 from training.enough import HELDOUT_SHARE
@@ -252,6 +253,7 @@ def _collect_reward_model(job: Job, output: Path) -> None:
         accuracy_high=metrics.get("heldout_accuracy_high"),
         log_loss=metrics.get("heldout_log_loss"),
         metrics=metrics,
+        evaluation=evaluation.figures(heldout.in_output(output)),
         size_bytes=size_of(model),
     )
     Fitting.objects.create(reward_model=reward_model, base_policy=policy, job=job)

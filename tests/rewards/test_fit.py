@@ -43,7 +43,12 @@ def test_a_run_leaves_a_model_its_figures_and_its_origin(tmp_path):
     (path / "inputs" / "origin.json").write_text('{"snapshot": "ab12", "spec": "of somebody else"}')
     run = jobs.attempt(path)
     fit.run(run)
-    assert sorted(path.name for path in run.partial.iterdir()) == ["heldout.jsonl", "metrics.json", "model", "origin.json"]
+    assert sorted(path.name for path in run.partial.iterdir()) == [
+        "heldout.jsonl",
+        "metrics.json",
+        "model",
+        "origin.json",
+    ]
     assert sorted(path.name for path in (run.partial / "model").iterdir()) == [
         "chat_template.jinja",
         "config.json",

@@ -11,7 +11,7 @@ def sizes(members):
 def test_sources_are_told_by_pair_whichever_won():
     found = [comparison(sources=("sft", "people")), comparison(sources=("people", "sft")), comparison()]
     found.append(comparison(sources=("sft", "sft")))
-    assert sizes(groups.by_source(found)) == {"people and sft": 2, "both sft": 1}
+    assert sizes(groups.by_source(found)) == {"people and sft": 2, "Both sft": 1}
 
 
 def test_what_several_people_said_together_is_each_ones():
@@ -23,12 +23,12 @@ def test_few_strengths_are_told_one_by_one_and_many_by_quarters():
     few = [comparison(strength=value) for value in (3, 1, 1, None)]
     assert sizes(groups.by_strength(few)) == {"1": 2, "3": 1}
     many = groups.by_strength([comparison(strength=float(value)) for value in range(1, 9)])
-    assert sizes(many) == {"up to 2": 2, "over 2, up to 4": 2, "over 4, up to 6": 2, "over 6": 2}
+    assert sizes(many) == {"Up to 2": 2, "Over 2, up to 4": 2, "Over 4, up to 6": 2, "Over 6": 2}
 
 
 def test_equal_lengths_are_never_torn_apart():
     found = [comparison(tokens=(5, 5))] * 6 + [comparison(tokens=(50, 50))]
-    assert sizes(groups.by_length(found)) == {"up to 10": 6, "over 10": 1}
+    assert sizes(groups.by_length(found)) == {"Up to 10": 6, "Over 10": 1}
 
 
 def test_agreement_is_that_of_the_people_who_compared_the_same_two_answers():
@@ -37,10 +37,10 @@ def test_agreement_is_that_of_the_people_who_compared_the_same_two_answers():
     found += [comparison(answers=("e", "f")), comparison(answers=("f", "e"))]
     found += [comparison(answers=("g", "h"), votes=3)]
     assert sizes(groups.by_agreement(found)) == {
-        "all agree": 1,
-        "most agree": 3,
-        "evenly divided": 2,
-        "one person": 1,
+        "All agree": 1,
+        "Most agree": 3,
+        "Evenly divided": 2,
+        "One person": 1,
     }
 
 

@@ -9,7 +9,7 @@ from annotate.paging import keyset_page
 from annotate.requests import SignedInRequest
 from rewards.metrics import ENOUGH_CLUSTERS
 from rewards.models import RewardModel
-from training import results, scored
+from training import evaluated, results, scored
 from training.access import of_own_project, reward_models_of
 from training.drawn import with_sizes
 from training.models import Fitting
@@ -34,6 +34,7 @@ def reward_model(request: SignedInRequest, model: RewardModel) -> HttpResponse:
         "scores": scored.spread(model.scores.all()),
         "heldout": results.facts(model.metrics, results.HELDOUT),
         "learned": results.facts(model.metrics, results.LEARNED),
+        "evaluated": evaluated.shown(model),
         "samplings": with_sizes(model.samplings.select_related("batch", "policy", "job")).order_by("-id")[:8],
     }
     return render(request, "rewards/reward_model.html", context)

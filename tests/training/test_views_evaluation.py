@@ -1,0 +1,97 @@
+"""What a reward model's page says of its held-out comparisons."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests import factories
+from tests.training.heldout_files import make_tested_model, many
+from tests.training.learned import make_reward_model
+from tests.training.pages import client_of, text_of
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project():
+    return factories.make_project("bread", name="Bread")
+
+
+@pytest.fixture
+def client(project):
+    return client_of(factories.make_member(project, "researcher"))
+
+
+def page_of(client, model):
+    return text_of(client.get(f"/reward-models/{model.pk}"))
+
+
+def test_the_page_says_whether_its_chances_hold_and_what_a_temperature_changes(client, project):
+    text = page_of(client, make_tested_model(project, many()))
+    assert "Reliability diagram" in text and 'aria-label="Reliability, numbers"' in text
+    for words in ("Brier score", "Calibration error", "With a temperature", "ten bins of equal width"):
+        assert words in text
+    assert "style=" not in text
+
+
+@pytest.mark.parametrize(
+    ("gap", "words"),
+    [(9.0, "It is too sure of itself"), (0.2, "It could be surer"), (1.0986, "about as sure as it should")],
+)
+def test_the_page_says_how_sure_it_is_of_itself(client, project, gap, words):
+    found = [replace(one, rewards=(gap if one.is_against is False else -gap, 0.0)) for one in many()]
+    assert words in page_of(client, make_tested_model(project, found))
+
+
+def test_on_few_conversations_nothing_is_said_of_chances_and_lengths(client, project):
+    text = page_of(client, make_tested_model(project, many(8)))
+    assert "Too few held-out conversations to say whether its chances hold" in text
+    assert "about as sure" not in text
+
+
+def test_the_page_says_how_good_a_model_could_be_where_several_people_judged_the_same(client, project):
+    found = many(20, wrong=30)
+    found += [
+        replace(one, answers=one.answers[::-1], rewards=one.rewards[::-1], labelers=("ben",)) for one in found[:5]
+    ]
+    text = page_of(client, make_tested_model(project, found))
+    assert "10 votes on 5 pairs" in text
+    assert "Best possible accuracy" in text and "Still to gain" in text and "50.0 %" in text
+
+
+def test_where_the_best_cannot_be_known_the_page_says_why(client, project):
+    model = make_tested_model(project, many())
+    assert "no two held-out answers were compared by two people" in page_of(client, model)
+    model.snapshot.settings = {"several": "majority"}
+    model.snapshot.save()
+    assert "made one ranking of several" in page_of(client, model)
+
+
+def test_the_page_says_when_a_model_has_learned_length(client, project):
+    found = [replace(one, tokens=(5, 9) if one.is_against else (9, 5)) for one in many(80, wrong=2)]
+    text = page_of(client, make_tested_model(project, found))
+    assert "It leans to longer answers" in text and "right 100.0 %" in text
+    fair = page_of(
+        client,
+        make_tested_model(
+            project, [replace(one, tokens=(9, 5) if one.row % 3 else (5, 9)) for one in many(80, wrong=5)]
+        ),
+    )
+    assert "about as often right where people preferred the shorter answer" in fair
+
+
+def test_groups_stand_with_their_intervals_and_what_cannot_be_told_apart_says_why(client, project):
+    found = [replace(one, labelers=("mia",) if one.row <= 30 else ("ben",)) for one in many()]
+    text = page_of(client, make_tested_model(project, found, accuracy=0.75))
+    assert "By who said it" in text and ">mia<" in text and ">few<" in text
+    assert "All held-out prompts are of one split." in text and "The rankings say no strength" in text
+
+
+def test_a_split_is_told_in_words(client, project):
+    found = [replace(one, split="train" if one.row % 2 else "ood_test") for one in many()]
+    assert "Test, out of distribution" in page_of(client, make_tested_model(project, found))
+
+
+def test_a_model_that_was_fitted_before_says_why_it_has_no_evaluation(client, project):
+    model = make_reward_model(project, metrics={"heldout_pairs": 5, "heldout_roots": 5})
+    assert "fitted before held-out comparisons were written down" in page_of(client, model)

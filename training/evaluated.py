@@ -1,0 +1,134 @@
+"""What the held-out comparisons of a reward model say, for its page: rows, pictures and sentences."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from annotate import charts
+from annotate.models import Prompt
+from rewards import pictures
+from rewards.calibration import LEAST_TEMPERATURE, MOST_TEMPERATURE, Bin
+from rewards.metrics import ENOUGH_CLUSTERS
+from rewards.models import RewardModel
+from training.templatetags.figures import figure, percent
+
+Figures = Mapping[str, Any]
+SCALE = charts.Scale(0.0, 1.0)
+ABOUT_RIGHT = 1.1
+"""A temperature between this and its inverse changes no chance by much."""
+MEASURES = (
+    ("log_loss", "Log-loss", "How wrong it is, above all where it is sure. Guessing gives 0.693."),
+    ("brier", "Brier score", "The mean squared error of its chances. Guessing gives 0.25."),
+    ("ece", "Calibration error", "How far people lie from its chances, over ten bins of equal width (ECE). Best is 0."),
+)
+KINDS = {
+    "split": ("By split", "All held-out prompts are of one split."),
+    "source": ("By whose answers were compared", "All comparisons are of the same sources, or their rows name none."),
+    "labeler": ("By who said it", "All comparisons are of one labeler, or their rows name nobody."),
+    "strength": ("By how much better it is said to be", "The rankings say no strength, or all the same one."),
+    "agreement": (
+        "By how far people agree on the pair",
+        "Every pair of answers was compared by one person, or all agree.",
+    ),
+    "length": ("By the length of both answers, in tokens", "All pairs of answers are of the same length."),
+}
+"""The title of a kind of group, and why there is none to tell apart."""
+ONE_VERDICT = ("majority", "bradley_terry")
+"""Ways to make one ranking of several that do not keep how divided people were."""
+
+
+def shown(model: RewardModel) -> dict[str, Any]:
+    """Nothing where the fit wrote no comparisons down."""
+    told: Figures = model.evaluation
+    if not told:
+        return {}
+    return {
+        "calibration": _calibration(told["calibration"], is_enough=told["roots"] >= ENOUGH_CLUSTERS),
+        "ceiling": told["ceiling"],
+        "no_ceiling": "" if told["ceiling"] else _why_no_ceiling(model),
+        "lengths": {**told["lengths"], "sentence": _leaning(told["lengths"])},
+        "kinds": [_kind(one, model.accuracy) for one in told["groups"] if one["groups"]],
+        "not_apart": [KINDS[one["kind"]][1] for one in told["groups"] if not one["groups"] and one["kind"] in KINDS],
+        "scale": SCALE,
+        "enough": ENOUGH_CLUSTERS,
+    }
+
+
+def _calibration(told: Figures, *, is_enough: bool) -> dict[str, Any]:
+    before, after = told["before"], told["after"]
+    return {
+        "picture": pictures.reliability([Bin(**one) for one in before["bins"]]),
+        "rows": [
+            (label, sentence, f"{before[name]:.3f}", f"{after[name]:.3f}" if after else "–")
+            for name, label, sentence in MEASURES
+        ],
+        "temperature": figure(told["temperature"]),
+        "temperatures": [figure(one) for one in told["temperatures"] or ()],
+        "verdict": _sureness(told["temperature"]) if is_enough else _too_few("say whether its chances hold"),
+    }
+
+
+def _sureness(temperature: float) -> str:
+    if temperature >= MOST_TEMPERATURE * 0.99:
+        return "Its rewards say next to nothing of what people prefer: only chances of about one half would hold."
+    if temperature <= LEAST_TEMPERATURE * 1.01:
+        return "It orders so many comparisons as people did that it could be as sure as one likes."
+    if temperature > ABOUT_RIGHT:
+        return (
+            f"It is too sure of itself: its chances hold best where its rewards are divided by {figure(temperature)}."
+        )
+    if temperature < 1 / ABOUT_RIGHT:
+        return f"It could be surer: its chances hold best where its rewards are divided by {figure(temperature)}."
+    return "It is about as sure as it should be."
+
+
+def _why_no_ceiling(model: RewardModel) -> str:
+    if model.snapshot.settings.get("several") in ONE_VERDICT:
+        return (
+            "This cannot be known: its snapshot made one ranking of several, which no longer says how divided people "
+            "were. Freeze all rankings, or soft labels, and train again."
+        )
+    return (
+        "This cannot be known: no two held-out answers were compared by two people. Let tasks be ranked by several "
+        "(“Rankings a task” in the project’s settings), and train again."
+    )
+
+
+def _leaning(told: Figures) -> str:
+    """Whether it does better where the longer answer was preferred, as far as the intervals allow to say."""
+    wins, loses = told["where_longer_wins"], told["where_longer_loses"]
+    if wins is None or loses is None:
+        return "The longer answer always wins here, or always loses: whether the model leans to length cannot be told."
+    if min(wins["clusters"], loses["clusters"]) < ENOUGH_CLUSTERS:
+        return _too_few("say whether it leans to longer answers")
+    if loses["high"] < wins["low"]:
+        return (
+            f"It leans to longer answers: where people preferred the longer one it is right {percent(wins['value'])} "
+            f"of the time, where they preferred the shorter one {percent(loses['value'])}."
+        )
+    if wins["high"] < loses["low"]:
+        return (
+            f"It leans to shorter answers: where people preferred the shorter one it is right "
+            f"{percent(loses['value'])} of the time, where they preferred the longer one {percent(wins['value'])}."
+        )
+    return (
+        "It is about as often right where people preferred the shorter answer as where they preferred the longer one."
+    )
+
+
+def _too_few(what: str) -> str:
+    return f"Too few held-out conversations to {what}: it takes {ENOUGH_CLUSTERS}."
+
+
+def _kind(told: Figures, overall: float | None) -> dict[str, Any]:
+    title, _ = KINDS.get(told["kind"], (told["kind"].capitalize(), ""))
+    return {
+        "title": title,
+        "more": told["more"],
+        "groups": [_group(told["kind"], one, overall) for one in told["groups"]],
+    }
+
+
+def _group(kind: str, one: Figures, overall: float | None) -> dict[str, Any]:
+    label = dict(Prompt.Split.choices).get(one["label"], one["label"]) if kind == "split" else one["label"]
+    picture = SCALE.dot(one["value"], one["low"], one["high"], overall)
+    return {**one, "label": label, "picture": picture, "is_few": one["clusters"] < ENOUGH_CLUSTERS}

@@ -40,6 +40,11 @@ urlpatterns = [
     path("policies/<int:pk>", policies.policy, name="policy"),
     path("reward-models/", reward_models.reward_models, name="reward_models"),
     path("reward-models/<int:pk>", reward_models.reward_model, name="reward_model"),
+    path(
+        "reward-models/<int:pk>/disagreements",
+        reward_models.reward_model_disagreements,
+        name="reward_model_disagreements",
+    ),
     path("reward-models/<int:pk>/score", launches.score, name="score"),
     path("workers/", workers.workers, name="workers"),
 ]

@@ -1,6 +1,6 @@
 """Reward models: the list, and one with how good it is, where it comes from and what it said."""
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -11,6 +11,7 @@ from rewards.metrics import ENOUGH_CLUSTERS
 from rewards.models import RewardModel
 from training import evaluated, results, scored
 from training.access import of_own_project, reward_models_of
+from training.disagreements import disagreements
 from training.drawn import with_sizes
 from training.models import Fitting
 
@@ -38,6 +39,30 @@ def reward_model(request: SignedInRequest, model: RewardModel) -> HttpResponse:
         "samplings": with_sizes(model.samplings.select_related("batch", "policy", "job")).order_by("-id")[:8],
     }
     return render(request, "rewards/reward_model.html", context)
+
+
+@of_own_project(RewardModel)
+@require_safe
+def reward_model_disagreements(request: SignedInRequest, model: RewardModel) -> HttpResponse:
+    """`?at=3&source=S&labeler=L`: the third, the ones that it is surest of first."""
+    at = whole(request, "at") or 1
+    found = disagreements(model, request.GET, at=at)
+    if found is not None and found.count and found.read is None:
+        raise Http404(f"There are {found.count} of them: there is no number {at}.")
+    query = request.GET.copy()
+    query.pop("at", None)
+    context = {"model": model, "found": found, "query": query.urlencode()}
+    return render(request, "rewards/disagreements.html", context, status=422 if found and found.filters.errors else 200)
+
+
+def whole(request: SignedInRequest, name: str) -> int | None:
+    """A number of the query; nothing where it says none."""
+    text = request.GET.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text)):
+        raise Http404(f"{name} is not a number from 1 on.")
+    return int(text)
 
 
 def accuracy_picture(model: RewardModel) -> charts.IntervalPicture | None:

@@ -82,6 +82,7 @@ MATRIX: dict[str, dict[str, str]] = {
     "add_policy": {"GET": "installation admin", "POST": "installation admin"},
     "reward_models": {"GET": "signed in"},
     "reward_model": {"GET": "researcher"},
+    "reward_model_compare": {"GET": "signed in"},
     "reward_model_disagreements": {"GET": "researcher"},
     "score": {"GET": "researcher", "POST": "researcher"},
     "workers": {"GET": "installation admin"},

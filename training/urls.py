@@ -39,6 +39,7 @@ urlpatterns = [
     path("policies/add", policies.add_policy, name="add_policy"),
     path("policies/<int:pk>", policies.policy, name="policy"),
     path("reward-models/", reward_models.reward_models, name="reward_models"),
+    path("reward-models/compare", reward_models.reward_model_compare, name="reward_model_compare"),
     path("reward-models/<int:pk>", reward_models.reward_model, name="reward_model"),
     path(
         "reward-models/<int:pk>/disagreements",

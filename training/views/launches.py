@@ -144,9 +144,10 @@ def _launch(request: SignedInRequest, form: LaunchForm, project: Project, page: 
     return render(request, template, context, status=422 if request.method == "POST" else 200)
 
 
-def asked(request: SignedInRequest) -> dict[str, str]:
-    """What a link to the form chose beforehand."""
-    return {name: request.GET[name] for name in ("policy", "reward_model", "snapshot", "split") if name in request.GET}
+def asked(request: SignedInRequest) -> dict[str, str | bool]:
+    """What a link to the form chose beforehand: on what to work, and settings."""
+    truths = {"True": True, "False": False}
+    return {name: truths.get(str(value), str(value)) for name, value in request.GET.items()}
 
 
 def launched(request: SignedInRequest, form: LaunchForm, project: Project | None) -> Job | None:

@@ -1,7 +1,9 @@
-"""Reward models: the list, and one with how good it is, where it comes from and what it said."""
+"""Reward models: the list, one with how good it is, where it comes from and what it said, and two side by side."""
+
+from typing import Any
 
 from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from annotate import charts
@@ -11,11 +13,15 @@ from rewards.metrics import ENOUGH_CLUSTERS
 from rewards.models import RewardModel
 from training import evaluated, results, scored
 from training.access import of_own_project, reward_models_of
+from training.compared import compared
 from training.disagreements import disagreements
 from training.drawn import with_sizes
 from training.models import Fitting
+from training.seeds import seeds
 
 CHANCE = 0.5
+COMPARED_WITH = 100
+"""Reward models that a list offers to compare with: the newest."""
 
 
 @require_safe
@@ -36,6 +42,7 @@ def reward_model(request: SignedInRequest, model: RewardModel) -> HttpResponse:
         "heldout": results.facts(model.metrics, results.HELDOUT),
         "learned": results.facts(model.metrics, results.LEARNED),
         "evaluated": evaluated.shown(model),
+        "seeds": seeds(model),
         "samplings": with_sizes(model.samplings.select_related("batch", "policy", "job")).order_by("-id")[:8],
     }
     return render(request, "rewards/reward_model.html", context)
@@ -53,6 +60,19 @@ def reward_model_disagreements(request: SignedInRequest, model: RewardModel) -> 
     query.pop("at", None)
     context = {"model": model, "found": found, "query": query.urlencode()}
     return render(request, "rewards/disagreements.html", context, status=422 if found and found.filters.errors else 200)
+
+
+@require_safe
+def reward_model_compare(request: SignedInRequest) -> HttpResponse:
+    """`?one=ID&other=ID`; without them a form asks."""
+    models = reward_models_of(request.user).select_related("project", "snapshot")
+    context: dict[str, Any] = {"offered": models[:COMPARED_WITH]}
+    for name in ("one", "other"):
+        pk = whole(request, name)
+        context[name] = get_object_or_404(models, pk=pk) if pk is not None else None
+    if context["one"] and context["other"]:
+        context["compared"] = compared(context["one"], context["other"])
+    return render(request, "rewards/compare.html", context)
 
 
 def whole(request: SignedInRequest, name: str) -> int | None:

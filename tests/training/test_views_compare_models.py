@@ -1,0 +1,121 @@
+"""Two reward models side by side, and several seeds of one."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests import factories
+from tests.training.heldout_files import make_tested_model, many
+from tests.training.learned import make_policy, make_reward_model
+from tests.training.pages import client_of, text_of
+from training.models import Fitting
+from training.seeds import differing, seeds
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project():
+    return factories.make_project("bread", name="Bread")
+
+
+@pytest.fixture
+def client(project):
+    return client_of(factories.make_member(project, "researcher"))
+
+
+def compared(client, one, other):
+    return text_of(client.get(f"/reward-models/compare?one={one.pk}&other={other.pk}"))
+
+
+def test_two_models_are_compared_on_what_both_were_tested_on(client, project):
+    one = make_tested_model(project, many(60, wrong=2), name="hasty", spec={"epochs": 1, "seed": 0})
+    other = make_tested_model(project, many(40, wrong=99), name="thorough", spec={"epochs": 3, "seed": 0})
+    text = compared(client, one, other)
+    assert "40 comparisons of 40 conversations" in text
+    assert "thorough orders more of these comparisons as people did than hasty" in text
+    assert "50.0 %" in text and "100.0 %" in text and "+50.0" in text
+    assert "Epochs" in text and "Seed" not in text
+    assert "thorough orders more of these comparisons as people did than hasty" in compared(client, other, one)
+
+
+def test_models_that_cannot_be_told_apart_are_said_to_be_so(client, project):
+    found = many(40)
+    alike = [replace(one, rewards=(1.0, 0.0) if one.row == 4 else one.rewards) for one in found]
+    text = compared(client, make_tested_model(project, found), make_tested_model(project, alike))
+    assert "cannot be told apart" in text and "+2.5" in text
+    few = compared(client, make_tested_model(project, many(8)), make_tested_model(project, many(8, wrong=99)))
+    assert "Too few conversations to tell the two apart (8; it takes 20)" in few
+
+
+def test_models_without_a_common_comparison_say_why(client, project):
+    one, other = make_tested_model(project, many(8)), make_tested_model(project, many(8, labelers=("ben",)))
+    assert "No comparison was held out from both" in compared(client, one, other)
+    untested = make_reward_model(project, "untested")
+    assert "untested has no held-out comparisons to look at" in compared(client, one, untested)
+
+
+def test_the_form_offers_ones_own_models_and_no_others(client, project):
+    make_reward_model(project, "mine")
+    foreign = make_reward_model(factories.make_project(), "foreign-model")
+    text = text_of(client.get("/reward-models/compare"))
+    assert "mine" in text and "foreign-model" not in text and "Choose two reward models" in text
+    assert client.get(f"/reward-models/compare?one={foreign.pk}").status_code == 404
+    assert client.get("/reward-models/compare?one=x").status_code == 404
+
+
+def test_a_labeler_is_offered_no_model(project):
+    make_reward_model(project, "mine")
+    text = text_of(client_of(factories.make_member(project)).get("/reward-models/compare"))
+    assert "No reward model yet" in text
+
+
+def again(model, name, **spec):
+    """Another fit on the same snapshot, from the same policy."""
+    other = make_reward_model(model.project, name, policy=model.fitting.base_policy, accuracy=0.7, log_loss=0.6)
+    type(other).objects.filter(pk=other.pk).update(snapshot=model.snapshot)
+    job = other.fitting.job
+    job.spec = {**model.fitting.job.spec, **spec}
+    job.save()
+    return other
+
+
+def test_fits_that_differ_in_their_seed_alone_stand_together_with_their_spread(client, project):
+    model = make_tested_model(project, many(8), spec={"seed": 0, "epochs": 1}, accuracy=0.8, log_loss=0.4)
+    again(model, "the second", seed=1)
+    again(model, "another rate", seed=2, epochs=2)
+    stranger = again(model, "another base", seed=3)
+    Fitting.objects.filter(reward_model=stranger).update(base_policy=make_policy())
+    found = seeds(model)
+    assert [one.reward_model.name for one in found.fittings] == [model.name, "the second"]
+    accuracy, log_loss = found.spreads
+    assert (accuracy.mean, accuracy.deviation) == pytest.approx((0.75, 0.0707), abs=1e-4)
+    assert log_loss.mean == pytest.approx(0.5)
+    text = text_of(client.get(f"/reward-models/{model.pk}"))
+    assert "75.0 %" in text and "± 7.1 %" in text and "the second" in text and "another rate" not in text
+
+
+def test_a_single_seed_leads_to_another_with_the_same_settings(client, project):
+    model = make_tested_model(project, many(8), spec={"seed": 0, "epochs": 7})
+    text = text_of(client.get(f"/reward-models/{model.pk}"))
+    assert "how much is luck is not known" in text
+    form = client.get(seeds(model).another).context["form"]
+    asked = {name: form[name].value() for name in ("seed", "epochs", "snapshot", "policy")}
+    assert {name: int(value) for name, value in asked.items()} == {
+        "seed": 1,
+        "epochs": 7,
+        "snapshot": model.snapshot_id,
+        "policy": model.fitting.base_policy_id,
+    }
+
+
+def test_a_setting_that_is_off_stays_off_in_a_link_to_a_form(client, project):
+    for value, is_on in (("True", True), ("False", False)):
+        form = client.get(f"/projects/bread/sample?for_ranking={value}").context["form"]
+        assert form["for_ranking"].value() is is_on
+
+
+def test_what_differs_is_told_by_the_labels_of_the_form(project):
+    one, other = make_tested_model(project, [], spec={"epochs": 1}), make_reward_model(project)
+    told = {label: (first, second) for label, first, second in differing(one, other)}
+    assert told["Epochs"] == ("1", "–") and "Project" not in told and "Base policy" in told

@@ -1,0 +1,88 @@
+"""Reward models that differ in their seed alone, and in which settings any two of them differ."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from rewards.models import RewardModel
+from rewards.specs import RewardSpec, describe
+from training.models import Fitting
+
+SEED = "seed"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure of several fits. The deviation is that of a sample: of fits like these."""
+
+    label: str
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Seeds:
+    fittings: list[Fitting]
+    """One a seed or more, by seed; this model's own among them."""
+    spreads: list[Spread]
+    another: str
+    """Where to train with a seed that was not tried yet; empty where its settings cannot be asked for again."""
+
+
+def seeds(model: RewardModel) -> Seeds | None:
+    """None for a model whose fit is not known."""
+    own = _fittings().filter(reward_model=model).first()
+    if own is None:
+        return None
+    like = _fittings().filter(reward_model__snapshot=model.snapshot_id, base_policy=own.base_policy_id)
+    same = [one for one in like if _without_seed(one) == _without_seed(own)]
+    same.sort(key=lambda one: (one.job.spec.get(SEED, 0), one.reward_model_id))
+    return Seeds(same, list(_spreads([one.reward_model for one in same])), _another(own, same))
+
+
+def differing(one: RewardModel, other: RewardModel) -> list[tuple[str, str, str]]:
+    """(label, of one, of the other): what the two fits started from and their settings, where they differ."""
+    first, second = (_started_from(model) for model in (one, other))
+    told = [(name, first.get(name, "–"), second.get(name, "–")) for name in dict.fromkeys([*first, *second])]
+    return [row for row in told if row[1] != row[2]]
+
+
+def _started_from(model: RewardModel) -> dict[str, str]:
+    """By the label of each setting."""
+    fitting = _fittings().filter(reward_model=model).first()
+    base = str(fitting.base_policy) if fitting else model.base_name
+    told = {"Project": str(model.project), "Snapshot": model.snapshot.short_hash, "Base policy": base}
+    labels = {field.name: str(field.metadata["label"]) for field in describe(RewardSpec)}
+    spec = fitting.job.spec if fitting else {}
+    return told | {labels.get(name, name): str(value) for name, value in spec.items()}
+
+
+def _fittings() -> QuerySet[Fitting]:
+    return Fitting.objects.select_related("job", "reward_model", "base_policy")
+
+
+def _without_seed(fitting: Fitting) -> dict[str, Any]:
+    return {name: value for name, value in fitting.job.spec.items() if name != SEED}
+
+
+def _spreads(models: list[RewardModel]) -> Iterator[Spread]:
+    for label, values in (
+        ("Accuracy", [model.accuracy for model in models]),
+        ("Log-loss", [model.log_loss for model in models]),
+    ):
+        known = [value for value in values if value is not None]
+        if len(known) > 1:
+            yield Spread(label, fmean(known), stdev(known))
+
+
+def _another(own: Fitting, same: list[Fitting]) -> str:
+    tried = {one.job.spec.get(SEED, 0) for one in same}
+    unused = next(seed for seed in range(len(tried) + 1) if seed not in tried)
+    asked = {**own.job.spec, SEED: unused, "snapshot": own.reward_model.snapshot_id, "policy": own.base_policy_id}
+    project = own.reward_model.project
+    return f"{reverse('train', args=[project.slug])}?{urlencode(asked)}"

@@ -9,7 +9,7 @@ from django.db.models import Model, QuerySet, Value
 from django.db.models.functions import MD5, Concat
 
 from annotate import exports, snapshots
-from annotate.models import AnswerBatch, Project, Prompt, Snapshot, User
+from annotate.models import AnswerBatch, Import, Project, Prompt, Snapshot, User
 from annotate.ranking import MOST_AT_THE_DESK
 from rewards.models import RewardModel
 from rewards.specs import InvalidSpec
@@ -173,6 +173,9 @@ def _score(project: Project, user: User | None, inputs: Inputs) -> Inputs:
     reward_model = _reward_model(project, inputs)
     if inputs.get("rows") is not None:
         return {**reward_model, "rows": [_answer_row(row) for row in _list(inputs["rows"], "rows")]}
+    if inputs.get("import") is not None:
+        rankings = Import.objects.filter(project=project, content=Import.Content.RANKINGS)
+        return {**reward_model, "import": _find(rankings, inputs["import"], "import of rankings").pk}
     batch = _find(AnswerBatch.objects.filter(project=project), inputs.get("batch"), "answer batch")
     if not batch.answers.exists():
         raise Refused(f"{batch} has no answers yet: wait for them.")
@@ -269,7 +272,7 @@ CHECKS: dict[str, tuple[Callable[[Any, User | None, Inputs], Inputs], tuple[str,
     "convert": (_convert, ("source", "name", "description")),
     "sample": (_sample, ("policy", *PROMPTS)),
     "reward": (_reward, ("snapshot", "policy", "name")),
-    "score": (_score, ("reward_model", "batch", "rows")),
+    "score": (_score, ("reward_model", "batch", "rows", "import")),
     "best_of_n": (_best_of_n, ("policy", "reward_model", *PROMPTS)),
     "export": (_export, ("snapshot",)),
     "freeze": (_freeze, ("spec",)),

@@ -10,12 +10,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from django.db.models import QuerySet
+
 from annotate import snapshots
 from annotate.desk_tasks import make_ranking_tasks
-from annotate.models import AnswerBatch, Prompt, Snapshot
+from annotate.models import Answer, AnswerBatch, Import, Prompt, Snapshot
 from rewards import evaluation
 from rewards.models import RewardModel
-from training import drawn, heldout
+from training import benchmarked, drawn, heldout
 from training.checks import LONGEST_NAME, Refused, check_for_training, chosen_prompts
 from training.code import code_version
 from training.enough import HELDOUT_SHARE
@@ -267,25 +269,29 @@ def _reward_model(job: Job) -> dict[str, Path]:
 
 
 def _answer_rows(job: Job) -> Iterator[Inputs]:
-    """A batch's answers, a row a prompt, or the rows that a person typed into a score box."""
+    """A row a prompt: of the answers of a batch, or of those that imported rankings are of; or the rows that a person
+    typed into a score box."""
     if "rows" in job.inputs:
         typed = ({"id": str(place), **row} for place, row in enumerate(job.inputs["rows"]))
         yield Inputs("answers.jsonl", typed)
+    elif "import" in job.inputs:
+        yield Inputs("answers.jsonl", _rows_of(benchmarked.answers_of(Import.objects.get(pk=job.inputs["import"]))))
     else:
-        yield Inputs("answers.jsonl", _rows_of_batch(AnswerBatch.objects.get(pk=job.inputs["batch"])))
+        batch = AnswerBatch.objects.get(pk=job.inputs["batch"])
+        yield Inputs("answers.jsonl", _rows_of(batch.answers.all(), source=batch.source_name))
 
 
-def _rows_of_batch(batch: AnswerBatch) -> Iterator[Row]:
-    """With each answer's id beside it: the batch may grow while the job runs."""
-    prompts = Prompt.objects.filter(answers__batch=batch).distinct().order_by("id")
+def _rows_of(answers: QuerySet[Answer], **beside: str) -> Iterator[Row]:
+    """With each answer's id beside it: there may be more while the job runs."""
+    prompts = Prompt.objects.filter(pk__in=answers.values("prompt")).order_by("id")
     for prompt in prompts.iterator(CHUNK):
-        answers = list(batch.answers.filter(prompt=prompt).order_by("index"))
+        of_prompt = list(answers.filter(prompt=prompt).order_by("batch_id", "index"))
         yield {
             "id": prompt.external_id,
             "prompt": prompt.messages,
-            "answers": [answer.text for answer in answers],
-            "answer_ids": [answer.pk for answer in answers],
-            "source": batch.source_name,
+            "answers": [answer.text for answer in of_prompt],
+            "answer_ids": [answer.pk for answer in of_prompt],
+            **beside,
         }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.template.defaultfilters import pluralize
 from django.urls import reverse
 
-from annotate.models import AnswerBatch, Prompt, Snapshot
+from annotate.models import AnswerBatch, Import, Prompt, Snapshot
 from rewards.models import RewardModel
 from training import frozen
 from training.models import Job, Policy
@@ -35,11 +35,13 @@ def lineage(job: Job) -> Lineage:
     reward_model = RewardModel.objects.filter(pk=inputs.get("reward_model")).first()
     snapshot = Snapshot.objects.select_related("project").filter(pk=inputs.get("snapshot")).first()
     batch = AnswerBatch.objects.select_related("project").filter(pk=inputs.get("batch")).first()
+    origin = Import.objects.select_related("project").filter(pk=inputs.get("import")).first()
     uses = [
         *_row("Base policy" if job.kind == "reward" else "Policy", policy),
         *_row("Reward model", reward_model),
         *([_snapshot(snapshot)] if snapshot else []),
         *([_batch("Answers", batch)] if batch else []),
+        *([_import(origin)] if origin else []),
         *_prompts(inputs),
         *([Link("From", str(inputs["source"]))] if inputs.get("source") else []),
     ]
@@ -86,6 +88,10 @@ def _snapshot(snapshot: Snapshot) -> Link:
 
 def _batch(label: str, batch: AnswerBatch) -> Link:
     return Link(label, str(batch), batch.get_absolute_url())
+
+
+def _import(origin: Import) -> Link:
+    return Link("Ranked answers of", str(origin), f"{reverse('rankings', args=[origin.project.slug])}?came={origin.pk}")
 
 
 def _prompts(inputs: dict[str, Any]) -> list[Link]:

@@ -8,9 +8,9 @@ from statistics import fmean
 from django.db.models import QuerySet
 
 from annotate import charts
-from annotate.models import Answer, AnswerBatch, Prompt
+from annotate.models import Answer, AnswerBatch, Import, Prompt
 from rewards.models import Score
-from training import drawn
+from training import benchmarked, drawn
 from training.models import Job
 
 DRAWN = 20_000
@@ -34,6 +34,9 @@ class ScoredPrompt:
 def scores_of(job: Job) -> QuerySet[Score]:
     """Of the answers that the job scored, as they stand now; none before the job has ended."""
     scores = Score.objects.filter(reward_model=job.inputs.get("reward_model"))
+    if job.kind == "score" and job.state == Job.State.SUCCEEDED and "import" in job.inputs:
+        origin = Import.objects.filter(pk=job.inputs["import"]).first()
+        return scores.filter(answer__in=benchmarked.answers_of(origin)) if origin else scores.none()
     if job.kind == "score" and job.state == Job.State.SUCCEEDED:
         return scores.filter(answer__batch=job.inputs.get("batch"))
     if job.kind == "best_of_n" and job.is_finished:

@@ -46,6 +46,7 @@ urlpatterns = [
         reward_models.reward_model_disagreements,
         name="reward_model_disagreements",
     ),
+    path("reward-models/<int:pk>/rewardbench", reward_models.score_rewardbench, name="score_rewardbench"),
     path("reward-models/<int:pk>/score", launches.score, name="score"),
     path("workers/", workers.workers, name="workers"),
 ]

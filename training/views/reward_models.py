@@ -2,17 +2,19 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_safe
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
 
 from annotate import charts
 from annotate.paging import keyset_page
 from annotate.requests import SignedInRequest
 from rewards.metrics import ENOUGH_CLUSTERS
 from rewards.models import RewardModel
-from training import evaluated, results, scored
+from training import evaluated, lifecycle, results, scored
 from training.access import of_own_project, reward_models_of
+from training.benchmarked import benchmarked
 from training.compared import compared
 from training.disagreements import disagreements
 from training.drawn import with_sizes
@@ -43,6 +45,7 @@ def reward_model(request: SignedInRequest, model: RewardModel) -> HttpResponse:
         "learned": results.facts(model.metrics, results.LEARNED),
         "evaluated": evaluated.shown(model),
         "seeds": seeds(model),
+        "benchmarked": benchmarked(model),
         "samplings": with_sizes(model.samplings.select_related("batch", "policy", "job")).order_by("-id")[:8],
     }
     return render(request, "rewards/reward_model.html", context)
@@ -73,6 +76,19 @@ def reward_model_compare(request: SignedInRequest) -> HttpResponse:
     if context["one"] and context["other"]:
         context["compared"] = compared(context["one"], context["other"])
     return render(request, "rewards/compare.html", context)
+
+
+@of_own_project(RewardModel)
+@require_POST
+def score_rewardbench(request: SignedInRequest, model: RewardModel) -> HttpResponse:
+    """Launch the scoring of a file of RewardBench rows; its numbers stand on the model's page when that is done."""
+    inputs = {"reward_model": model.pk, "import": request.POST.get("import", "")}
+    try:
+        job = lifecycle.launch(kind="score", project=model.project, user=request.user, settings={}, inputs=inputs)
+    except lifecycle.Refused as problem:
+        messages.error(request, str(problem))
+        return redirect(model)
+    return redirect(job)
 
 
 def whole(request: SignedInRequest, name: str) -> int | None:

@@ -1,0 +1,53 @@
+"""RewardBench in a project: rows that were imported as such, scored by a reward model like any other answers."""
+
+from dataclasses import dataclass
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from annotate.models import Answer, Comparison, Import, TaskAnswer
+from rewards import rewardbench
+from rewards.models import RewardModel, Score
+from rewards.rewardbench import Scored
+
+FORMAT = "rewardbench"
+
+
+@dataclass(frozen=True)
+class Benchmarked:
+    imports: list[Import]
+    pairs: int
+    scored_pairs: int
+    """Of which both answers have a score."""
+    scored: Scored | None
+    """None as long as none has."""
+
+
+def answers_of(origin: Import) -> QuerySet[Answer]:
+    """All that its rankings are of, also where an answer was there before the file came."""
+    return Answer.objects.filter(pk__in=TaskAnswer.objects.filter(task__rankings__origin=origin).values("answer"))
+
+
+def imports_for(model: RewardModel) -> QuerySet[Import]:
+    return Import.objects.filter(project=model.project_id, content=Import.Content.RANKINGS, format=FORMAT)
+
+
+def benchmarked(model: RewardModel) -> Benchmarked | None:
+    """None where the project has no such rows."""
+    imports = list(imports_for(model).order_by("-pk"))
+    if not imports:
+        return None
+    pairs = Comparison.objects.filter(
+        ranking__origin__in=imports, ranking__withdrawal=None, kind=Comparison.Kind.IMPLIED, tie=False
+    )
+    both = pairs.values_list("ranking__metadata__subset", _score(model, "chosen"), _score(model, "rejected"))
+    results = rewardbench.by_subset(
+        (str(subset), chosen, rejected)
+        for subset, chosen, rejected in both.iterator()
+        if None not in (subset, chosen, rejected)
+    )
+    scored = sum(result.pairs for result in results)
+    return Benchmarked(imports, pairs.count(), scored, rewardbench.scored(results) if results else None)
+
+
+def _score(model: RewardModel, side: str) -> Subquery:
+    return Subquery(Score.objects.filter(reward_model=model, answer=OuterRef(side)).values("value"))

@@ -31,11 +31,11 @@ def figures(found: Sequence[Comparison]) -> Figures:
 
 
 def _calibration(table: Columns) -> Figures:
-    tempered = calibration.cross_fitted(table.differences, table.shares, table.roots)
+    tempered = calibration.cross_fitted(table.log_odds, table.shares, table.roots)
     return {
-        "before": _as_it_is(table.differences, table),
+        "before": _as_it_is(table.log_odds, table),
         "after": _as_it_is(tempered.differences, table) if tempered else None,
-        "temperature": calibration.temperature(table.differences, table.shares),
+        "temperature": calibration.temperature(table.log_odds, table.shares),
         "temperatures": list(tempered.temperatures) if tempered else None,
     }
 
@@ -52,7 +52,7 @@ def _as_it_is(differences: Floats, table: Columns) -> Figures:
 
 def _ceiling(found: Sequence[Comparison], table: Columns) -> Figures | None:
     """None where no two people said something of the same two answers."""
-    best = ceiling.ceiling([one.answers for one in found], table.differences, table.shares, table.votes)
+    best = ceiling.ceiling([one.answers for one in found], table.log_odds, table.shares, table.votes)
     return {**best._asdict(), "to_gain": best.to_gain} if best else None
 
 
@@ -61,12 +61,12 @@ def _lengths(table: Columns) -> Figures:
     longer, shorter = table.lengths > 0, table.lengths < 0
     everywhere = {"longer_wins": np.ones(len(table.roots), dtype=bool)}
     told = metrics.means(metrics.hits(table.lengths), everywhere, table.roots)
-    right = metrics.means(metrics.hits(table.differences), {"longer": longer, "shorter": shorter}, table.roots)
+    right = metrics.means(metrics.hits(table.log_odds), {"longer": longer, "shorter": shorter}, table.roots)
     return {
         "longer_wins": _said(told["longer_wins"]),
         "auc": lengths.auc(table.lengths),
         "explained": lengths.explained(table.lengths, table.shares),
-        "explained_by_model": 1 - metrics.log_loss(table.differences, table.shares) / float(np.log(2)),
+        "explained_by_model": 1 - metrics.log_loss(table.log_odds, table.shares) / float(np.log(2)),
         "where_longer_wins": _said(right["longer"]),
         "where_longer_loses": _said(right["shorter"]),
         "equal": int((table.lengths == 0).sum()),
@@ -75,7 +75,7 @@ def _lengths(table: Columns) -> Figures:
 
 def _groups(found: Sequence[Comparison], table: Columns) -> list[Figures]:
     """The accuracy in each group of each kind. A kind of one group tells nothing apart, and is left without."""
-    hits, told = metrics.hits(table.differences), []
+    hits, told = metrics.hits(table.log_odds), []
     for kind, members_of in groups.KINDS.items():
         members = members_of(found)
         largest = sorted(members, key=lambda label: -members[label].sum())[:GROUPS_SHOWN]

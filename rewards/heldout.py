@@ -37,6 +37,8 @@ class Comparison:
     strength: float | None
     tokens: tuple[int, int]
     rewards: tuple[float, float]
+    log_odds: float
+    """log P - log(1 - P), P the chance of a verdict for the first, ties apart. Bradley-Terry's is the difference."""
 
     @property
     def difference(self) -> float:
@@ -45,7 +47,7 @@ class Comparison:
     @property
     def chance(self) -> float:
         """That the preferred answer wins, as the model has it."""
-        return float(metrics.sigmoid(self.difference))
+        return float(metrics.sigmoid(self.log_odds))
 
     @property
     def is_against(self) -> bool:
@@ -56,7 +58,7 @@ class Comparison:
 class Columns(NamedTuple):
     """What the figures are made of, (N,) each."""
 
-    differences: Floats
+    log_odds: Floats
     shares: Floats
     votes: Floats
     lengths: Floats
@@ -69,12 +71,12 @@ def read(rows: Iterable[dict[str, Any]]) -> list[Comparison]:
     nothing, and is left out."""
     names = [one.name for one in fields(Comparison)]
     found = (Comparison(**{name: _frozen(row[name]) for name in names}) for row in rows)
-    return [one for one in found if math.isfinite(one.difference)]
+    return [one for one in found if math.isfinite(one.difference) and math.isfinite(one.log_odds)]
 
 
 def columns(found: Sequence[Comparison]) -> Columns:
     return Columns(
-        np.array([one.difference for one in found], dtype=np.float64),
+        np.array([one.log_odds for one in found], dtype=np.float64),
         np.array([one.share for one in found], dtype=np.float64),
         np.array([one.votes for one in found], dtype=np.float64),
         np.array([one.tokens[0] - one.tokens[1] for one in found], dtype=np.float64),

@@ -49,15 +49,15 @@ def compare(both: Sequence[tuple[Comparison, Comparison]]) -> Paired | None:
         return None
     one, other = (columns(side) for side in zip(*both, strict=True))
     tables, roots = (one, other), one.roots
-    eces = [calibration.expected_error(of.differences, of.shares) for of in tables]
+    eces = [calibration.expected_error(of.log_odds, of.shares) for of in tables]
     return Paired(
         pairs=len(both),
         roots=len(set(roots)),
-        accuracy=_measured([metrics.hits(of.differences) for of in tables], roots),
-        log_loss=_measured([metrics.losses(of.differences, of.shares) for of in tables], roots),
-        brier=_measured([calibration.squared_errors(of.differences, of.shares) for of in tables], roots),
+        accuracy=_measured([metrics.hits(of.log_odds) for of in tables], roots),
+        log_loss=_measured([metrics.losses(of.log_odds, of.shares) for of in tables], roots),
+        brier=_measured([calibration.squared_errors(of.log_odds, of.shares) for of in tables], roots),
         ece=Measured(eces[0], eces[1], None, None, None),
-        right=_right(one.differences > 0, other.differences > 0),
+        right=_right(one.log_odds > 0, other.log_odds > 0),
     )
 
 

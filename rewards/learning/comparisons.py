@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from rewards.learning import language_model, rankings
+from rewards.learning.objective import Objective
 from rewards.learning.packing import Batch, Group
 from rewards.learning.rankings import Rankings, Row
 from rewards.learning.reward_model import RewardModel
@@ -28,16 +29,24 @@ class Seen(NamedTuple):
     """Of each prompt and answer."""
     kept: set[tuple[Tokens, str]]
     """Each prompt with the conversations that it comes from: other rows were trained on, or prefer nothing."""
+    objective: Objective
+    """How likely a difference of rewards makes a verdict."""
+
+    def log_odds(self, difference: float) -> float:
+        """log P - log(1 - P), P the chance of a verdict for the first of two answers, ties apart."""
+        chances = self.objective.chances(torch.tensor([difference], dtype=torch.double))
+        return float(chances.win - chances.loss)
 
 
-def write(run: Run, model: RewardModel, heldout: Rankings, batches: Batches) -> None:
+@torch.no_grad()
+def write(run: Run, model: RewardModel, objective: Objective, heldout: Rankings, batches: Batches) -> None:
     """Write `output/heldout.jsonl`: each comparison of the held-out rankings that prefers something, in their order.
 
     A line holds no text: `row` is the number of the row in `inputs/heldout.jsonl`, and `places` are those of the two
     answers in it, the preferred one first, as in all that a line says of two answers."""
     run.events.phase("Writing down the held-out comparisons")
     kept = {(tuple(prompt.group.prompt), root) for prompt in heldout.prompts for root in prompt.roots}
-    seen = Seen(model.tokenizer, _rewards(run, model, heldout.groups, batches), kept)
+    seen = Seen(model.tokenizer, _rewards(run, model, heldout.groups, batches), kept, objective)
     path = run.partial / "heldout.jsonl"
     with path.open("w", encoding="utf-8") as file:
         for number, (place, row) in enumerate(run.rows("heldout.jsonl"), start=1):
@@ -46,7 +55,6 @@ def write(run: Run, model: RewardModel, heldout: Rankings, batches: Batches) -> 
     sync(path)
 
 
-@torch.no_grad()
 def _rewards(run: Run, model: RewardModel, groups: list[Group], batches: Batches) -> dict[tuple[Tokens, Tokens], float]:
     found = {}
     for batch in batches(groups):
@@ -59,7 +67,7 @@ def _rewards(run: Run, model: RewardModel, groups: list[Group], batches: Batches
 
 
 def _lines(row: Row, place: str, seen: Seen) -> Iterator[dict[str, Any]]:
-    messages, texts, said = rankings.check(row, place)
+    messages, texts, ranking = rankings.check(row, place, rankings.PLAIN)
     key = json.dumps(messages, sort_keys=True)
     prompt, root = tuple(language_model.encode_prompt(seen.tokenizer, messages)), str(row.get("root") or key)
     if (prompt, root) not in seen.kept:
@@ -67,18 +75,20 @@ def _lines(row: Row, place: str, seen: Seen) -> Iterator[dict[str, Any]]:
     answers = [tuple(language_model.encode_answer(seen.tokenizer, text)) for text in texts]
     names = [hashlib.sha256(f"{key}\n{text}".encode("utf-8", "replace")).hexdigest()[:16] for text in texts]
     sources = _texts(row.get("sources"), len(texts)) or [""] * len(texts)
-    of_row = _of_row(row, root, said)
-    for one, other, p in said:
+    of_row = _of_row(row, root, ranking.pairs)
+    for one, other, p in ranking.pairs:
         if p != 0.5 and answers[one] != answers[other]:
-            pair = (one, other) if p > 0.5 else (other, one)
+            pair = (one, other)
+            rewards = [seen.rewards[prompt, answers[at]] for at in pair]
             yield {
                 **of_row,
-                "share": max(p, 1 - p),
+                "share": p,
                 "places": pair,
                 "answers": [names[at] for at in pair],
                 "sources": [sources[at] for at in pair],
                 "tokens": [len(answers[at]) for at in pair],
-                "rewards": [seen.rewards[prompt, answers[at]] for at in pair],
+                "rewards": rewards,
+                "log_odds": seen.log_odds(rewards[0] - rewards[1]),
             }
 
 

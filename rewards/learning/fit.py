@@ -141,7 +141,7 @@ def run(run: Run) -> None:
         learn(fit, progress)
         heldout = look(fit, fit.steps)
         centre(fit)
-        comparisons.write(run, fit.model, fit.heldout, fit.batches)
+        comparisons.write(run, fit.model, fit.objective, fit.heldout, fit.batches)
     except Stopped:
         if progress.step:
             save(fit, progress)

@@ -24,8 +24,8 @@ def test_the_lines_are_the_comparisons_that_the_figures_are_about(tmp_path):
     found, said = heldout.read(lines(run)), json.loads((run.partial / "metrics.json").read_text())
     table = heldout.columns(found)
     assert len(found) == said["heldout_pairs"] and len(set(table.roots)) == said["heldout_roots"]
-    assert metrics.accuracy(table.differences) == pytest.approx(said["heldout_accuracy"])
-    assert metrics.log_loss(table.differences) == pytest.approx(said["heldout_log_loss"], abs=1e-6)
+    assert metrics.accuracy(table.log_odds) == pytest.approx(said["heldout_accuracy"])
+    assert metrics.log_loss(table.log_odds) == pytest.approx(said["heldout_log_loss"], abs=1e-6)
 
 
 def test_a_line_leads_to_its_texts_and_to_who_said_it(tmp_path):

@@ -82,10 +82,10 @@ class Swap:
     def _write_down(self, units: Sequence[str]) -> None:
         for place in (self.old / unit for unit in units):
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self.plan.open("x") as output:
-            json.dump(units, output)
-            output.flush()
-            os.fsync(output.fileno())
+        draft = self.plan.with_suffix(".new")  # half a plan would be worse than none
+        draft.write_text(json.dumps(units))
+        sync(draft)
+        os.replace(draft, self.plan)
         for folder, _, _ in os.walk(self.folder):
             sync(Path(folder))
         sync(self.home)

@@ -114,6 +114,12 @@ def test_before_the_commit_every_moment_is_undone(small, moves):
     assert contents(small) == before
 
 
+def test_before_the_first_move_nothing_is_to_be_undone(small):
+    before = contents(small)
+    killed(lambda: exchange(small), os, "replace", die)
+    assert swap.settle_left(small) == [] and contents(small) == before
+
+
 def test_after_the_commit_what_is_new_stays(small):
     killed(lambda: exchange(small), Path, "unlink", die)
     assert swap.settle_left(small) == [True]

@@ -296,6 +296,31 @@ def tables_of_pairs(found: Sequence[Panel], labelers: Ints) -> tuple[Floats, Int
     return tables.reshape(n, n, cells), tasks.reshape(n, n)
 
 
+class Gathered:
+    """What tasks add, a slice of them at a time, in memory that does not grow: of more than BLOCKS tasks only that many
+    blocks are kept, and a task's row goes into one of them by lot."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.tasks = 0
+        self._parts: list[Floats] = []
+        self._random = np.random.default_rng(seed)
+
+    def add(self, sums: Floats) -> None:
+        had_blocks = self.tasks > BLOCKS
+        self.tasks += len(sums)
+        if self.tasks <= BLOCKS:
+            self._parts.append(sums)
+        elif had_blocks:
+            self._parts[0] += _in_blocks(sums, self._random)
+        else:
+            self._parts = [_in_blocks(np.concatenate([*self._parts, sums]), self._random)]
+
+    @property
+    def sums(self) -> Floats:
+        """For `estimates`: of each task, or of each block."""
+        return np.concatenate(self._parts)
+
+
 def estimate(
     sums: Floats, statistic: Statistic, *, level: float = 0.95, draws: int = 1000, seed: int = 0
 ) -> Estimate | None:
@@ -328,7 +353,7 @@ def _drawn_sums(sums: Floats, draws: int, random: np.random.Generator) -> Floats
     """The summed rows of so many draws, (draws, S); none where fewer than two tasks speak.
 
     Tasks that add the same are drawn together: to draw T tasks with replacement is to draw how often each of the
-    different rows comes from a multinomial. Of very many tasks, equal blocks by lot are drawn."""
+    different rows comes from a multinomial. Of very many tasks, blocks are drawn."""
     if len(sums) < 2:
         return np.zeros((0, sums.shape[1]))
     if len(sums) > BLOCKS:
@@ -344,8 +369,9 @@ def _drawn_sums(sums: Floats, draws: int, random: np.random.Generator) -> Floats
 
 
 def _in_blocks(sums: Floats, random: np.random.Generator) -> Floats:
-    starts = np.linspace(0, len(sums), BLOCKS, endpoint=False, dtype=np.int64)
-    return np.add.reduceat(sums[random.permutation(len(sums))], starts)
+    """Each row added to one of the blocks, by lot."""
+    lots = random.integers(BLOCKS, size=len(sums))
+    return np.stack([np.bincount(lots, weights=column, minlength=BLOCKS) for column in sums.T], axis=1)
 
 
 def _share(part: Floats, whole: Floats) -> Floats:

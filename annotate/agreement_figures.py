@@ -1,14 +1,14 @@
 """All that the agreement page says, from panels: numbers that JSON can hold, labelers and tasks by their ids. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from annotate import agreement
-from annotate.agreement import Estimate, Floats, Panel, Statistic
+from annotate.agreement import Estimate, Floats, Gathered, Panel, Statistic
 
 TASKS_AT_ONCE = 20_000
 MATRIX_OF = 12
@@ -46,24 +46,67 @@ AS_STORED: dict[str, Statistic] = {
     "ordinal_alpha": lambda sums: agreement.ordinal_alpha(sums[..., ALPHA]),
     "fleiss_kappa": lambda sums: agreement.fleiss_kappa(sums[..., FLEISS]),
 }
+IN_SHORT: dict[str, Statistic] = {
+    **{name: STATISTICS[name] for name in ("alpha", "ordinal_alpha", "fleiss_kappa", "tau_b")},
+    "majority_share": lambda sums: agreement.mean(sums[..., MAJORITY]),
+}
+
+
+class Together:
+    """What all tasks say together, gathered from panels of few tasks each."""
+
+    def __init__(self) -> None:
+        self.rankings = 0
+        self.tasks_by_people: Counter[int] = Counter()
+        self.gathered = Gathered()
+
+    def add(self, panel: Panel) -> None:
+        self.rankings += panel.labelers.size
+        self.tasks_by_people[panel.labelers.shape[1]] += len(panel.tasks)
+        self.gathered.add(_sums(panel))
+
+    @property
+    def tasks(self) -> int:
+        return self.tasks_by_people.total()
+
+    def coefficients(self, statistics: Mapping[str, Statistic]) -> dict[str, dict[str, Any]]:
+        """Fleiss' kappa is left out where the tasks have different numbers of people: it is not made for that."""
+        statistics = dict(statistics)
+        if len(self.tasks_by_people) > 1:
+            del statistics["fleiss_kappa"]
+        found = agreement.estimates(self.gathered.sums, statistics)
+        return {name: _as_json(one) for name, one in found.items() if one}
+
+
+def in_short(parts: Iterable[Panel]) -> dict[str, Any] | None:
+    """For the card of a snapshot: the page's coefficients by the page's slices. None where nobody ranked what another
+    did."""
+    together = Together()
+    for part in parts:
+        together.add(part)
+    if not together.tasks:
+        return None
+    return {"tasks": together.tasks, "rankings": together.rankings, **together.coefficients(IN_SHORT)}
 
 
 def figures(found: Sequence[Panel]) -> dict[str, Any]:
     """Without `coefficients` and all that follows where nobody ranked what another did."""
+    together, parts = Together(), list(_slices(found))
+    for part in parts:
+        together.add(part)
+    people = sorted(together.tasks_by_people.items())
     said: dict[str, Any] = {
-        "tasks": sum(len(panel.tasks) for panel in found),
-        "rankings": sum(panel.labelers.size for panel in found),
-        "people": _people(found),
+        "tasks": together.tasks,
+        "rankings": together.rankings,
+        "people": [{"people": number, "tasks": count} for number, count in people],
     }
     if not found:
         return said
-    parts = list(_slices(found))
-    sums = np.concatenate([_sums(part) for part in parts])
-    labelers = _labelers(parts)
+    total, labelers = together.gathered.sums.sum(axis=0), _labelers(parts)
     return said | {
         "verdict_pairs": sum(_pairs_of_people(part) * _pairs_of_answers(part) * len(part.tasks) for part in found),
-        "coefficients": _coefficients(found, sums),
-        **_counts(found, sums.sum(axis=0)),
+        "coefficients": _coefficients(together, total),
+        **_counts(found, total),
         "n_labelers": labelers.pop("n"),
         **labelers,
         **_pairs_of_labelers(found, labelers["ids"]),
@@ -84,13 +127,6 @@ def _sums(panel: Panel) -> Floats:
     return np.concatenate([*(sums(counts) for sums in columns), agreement.tau_sums(panel)], axis=1)
 
 
-def _people(found: Sequence[Panel]) -> list[dict[str, int]]:
-    tasks: Counter[int] = Counter()
-    for panel in found:
-        tasks[panel.labelers.shape[1]] += len(panel.tasks)
-    return [{"people": people, "tasks": count} for people, count in sorted(tasks.items())]
-
-
 def _pairs_of_people(panel: Panel) -> int:
     people = panel.labelers.shape[1]
     return people * (people - 1) // 2
@@ -101,13 +137,8 @@ def _pairs_of_answers(panel: Panel) -> int:
     return answers * (answers - 1) // 2
 
 
-def _coefficients(found: Sequence[Panel], sums: Floats) -> dict[str, Any]:
-    """Fleiss' kappa is left out where the tasks have different numbers of people: it is not made for that."""
-    statistics = dict(STATISTICS)
-    if len({panel.labelers.shape[1] for panel in found}) > 1:
-        del statistics["fleiss_kappa"]
-    total = sums.sum(axis=0)
-    said = {name: _as_json(one) for name, one in agreement.estimates(sums, statistics).items() if one}
+def _coefficients(together: Together, total: Floats) -> dict[str, Any]:
+    said = together.coefficients(STATISTICS)
     for name in AS_STORED.keys() & said.keys():
         said[name]["stored"] = _finite(AS_STORED[name](total))
     return said

@@ -1,13 +1,11 @@
 """The dataset card: what a reader of a snapshot must know of it, as JSON on its row. markdown.py writes it out."""
 
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from django.db.models import Count
 
-from annotate import agreement, panels
+from annotate import agreement_figures, panels
 from annotate.models import Answer, Prompt, TaskAnswer
 from annotate.snapshots.previews import LeftOut, as_json, facts_of, warnings
 from annotate.snapshots.selection import Rows, Selection
@@ -15,11 +13,6 @@ from annotate.snapshots.tally import Tally
 
 OWN_WORK = "own work"
 NOT_STATED = "not stated"
-COEFFICIENTS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-    "alpha": (agreement.alpha_sums, agreement.nominal_alpha),
-    "ordinal_alpha": (agreement.alpha_sums, agreement.ordinal_alpha),
-    "fleiss_kappa": (agreement.fleiss_sums, agreement.fleiss_kappa),
-}
 
 
 def card_of(selection: Selection, tally: Tally, left_out: list[LeftOut]) -> dict[str, Any]:
@@ -35,7 +28,7 @@ def card_of(selection: Selection, tally: Tally, left_out: list[LeftOut]) -> dict
         return card
     return card | {
         "warnings": warnings(facts_of(rows, tally)),
-        "agreement": _agreement(rows),
+        "agreement": agreement_figures.in_short(panels.slices_of(rows)),
         "labelers": [{"labeler": name, "rankings": count} for name, count in tally.labelers.most_common()],
         "sources": [{"source": name, "answers": count} for name, count in tally.sources.most_common()],
         "guidelines": [
@@ -44,34 +37,6 @@ def card_of(selection: Selection, tally: Tally, left_out: list[LeftOut]) -> dict
         ],
         "lengths": tally.lengths(),
         "longer_share": tally.longer_share,
-    }
-
-
-def _agreement(rows: Rows) -> dict[str, Any] | None:
-    """None where nobody ranked what another did."""
-    found = panels.panels_of(rows)
-    if not found:
-        return None
-    counts = [agreement.verdict_counts(panel) for panel in found]
-    both = [agreement.both_ways(one) for one in counts]
-    estimates = {
-        name: agreement.estimate(np.concatenate([sums(one) for one in both]), statistic)
-        for name, (sums, statistic) in COEFFICIENTS.items()
-    }
-    estimates["tau_b"] = agreement.estimate(
-        np.concatenate([agreement.tau_sums(panel) for panel in found]), agreement.mean
-    )
-    estimates["majority_share"] = agreement.estimate(
-        np.concatenate([agreement.majority_sums(one)[:, :2] for one in counts]), agreement.mean
-    )
-    return {
-        "tasks": sum(len(panel.tasks) for panel in found),
-        "rankings": sum(panel.labelers.size for panel in found),
-        **{
-            name: {"value": one.value, "low": one.low, "high": one.high}
-            for name, one in estimates.items()
-            if one is not None
-        },
     }
 
 

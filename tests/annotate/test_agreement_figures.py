@@ -1,13 +1,14 @@
 """What the agreement page counts, where it has more labelers or fewer tasks than the published data."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from annotate import agreement, agreement_figures, agreement_words
 from annotate.agreement import Panel
-from annotate.agreement_figures import figures
+from annotate.agreement_figures import figures, in_short
 from tests.annotate.test_agreement import random_panel
 
 
@@ -78,6 +79,35 @@ def test_people_who_only_tie_leave_what_is_undefined_out() -> None:
     assert not {"alpha", "tau_b", "fleiss_kappa"} & found["coefficients"].keys()
     assert found["tau"] == {"pairs": 0, "undefined": 2} and found["disputed"] == []
     json.dumps(found, allow_nan=False)
+
+
+def test_a_card_says_what_the_page_does_by_slices_too() -> None:
+    panel = random_panel(tasks=60, raters=3, answers=4)
+
+    short = in_short(panel.of(slice(start, start + 7)) for start in range(0, 60, 7))
+
+    page = figures([panel])
+    assert (short["tasks"], short["rankings"]) == (page["tasks"], page["rankings"]) == (60, 180)
+    for name in ("alpha", "ordinal_alpha", "fleiss_kappa", "tau_b"):
+        assert short[name]["value"] == pytest.approx(page["coefficients"][name]["value"])
+        assert short[name]["low"] == pytest.approx(page["coefficients"][name]["low"], abs=0.05)
+    assert in_short([]) is None
+
+
+def test_ten_times_the_tasks_take_no_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agreement, "BLOCKS", 200)
+    panel = random_panel(tasks=1000, raters=3, answers=4)
+
+    def peak(slices: int) -> int:
+        tracemalloc.start()
+        in_short(panel for _ in range(slices))
+        try:
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(5)
+    assert peak(50) < 1.1 * peak(5)
 
 
 def test_nobody_gives_no_figures() -> None:

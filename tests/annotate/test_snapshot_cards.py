@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import yaml
 
-from annotate import snapshots
-from annotate.models import AuditEvent, Import, Prompt, Snapshot
+from annotate import panels, snapshots
+from annotate.models import AuditEvent, Import, Prompt, Ranking, Snapshot
 from annotate.snapshots import SnapshotSpec
 from annotate.snapshots.comparing import overlap
 from tests.factories import (
@@ -65,6 +65,20 @@ def test_agreement_of_two_who_always_agree_is_one(project):
     found = snapshots.freeze(project=project).card["agreement"]
     assert (found["tasks"], found["rankings"]) == (3, 6)
     assert found["alpha"]["value"] == pytest.approx(1) and found["majority_share"]["value"] == pytest.approx(1)
+
+
+def test_agreement_is_read_a_few_tasks_at_a_time(project, monkeypatch):
+    monkeypatch.setattr(panels, "TASKS_AT_ONCE", 2)
+    for _ in range(5):
+        task = make_task(answers=make_answers(make_prompt(project)), rankings_wanted=2)
+        for _ in range(2):
+            make_ranking(task)
+    rankings = Ranking.objects.all()
+    slices = list(panels.slices_of(rankings))
+    assert [len(panel.tasks) for panel in slices] == [2, 2, 1]
+    (whole,) = panels.panels_of(rankings)
+    assert [*np.concatenate([panel.tasks for panel in slices])] == [*whole.tasks]
+    assert snapshots.freeze(project=project).card["agreement"]["tasks"] == 5
 
 
 def test_lengths_of_chosen_and_rejected_are_counted_in_bins(project):

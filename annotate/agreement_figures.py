@@ -1,6 +1,6 @@
 """All that the agreement page says, from panels: numbers that JSON can hold, labelers and tasks by their ids. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -35,7 +35,6 @@ STATISTICS: dict[str, Statistic] = {
     "same": lambda sums: agreement.mean(sums[..., FLEISS]),
     "alpha": lambda sums: agreement.nominal_alpha(agreement.turned(sums[..., ALPHA])),
     "ordinal_alpha": lambda sums: agreement.ordinal_alpha(agreement.turned(sums[..., ALPHA])),
-    "fleiss_kappa": lambda sums: _both_ways_fleiss(sums[..., FLEISS]),
     "tau_b": lambda sums: agreement.mean(sums[..., TAU]),
     "majority": lambda sums: agreement.mean(sums[..., MAJORITY][..., [2, 1]]),
     "unanimous": lambda sums: agreement.mean(sums[..., MAJORITY][..., [3, 1]]),
@@ -44,10 +43,9 @@ STATISTICS: dict[str, Statistic] = {
 AS_STORED: dict[str, Statistic] = {
     "alpha": lambda sums: agreement.nominal_alpha(sums[..., ALPHA]),
     "ordinal_alpha": lambda sums: agreement.ordinal_alpha(sums[..., ALPHA]),
-    "fleiss_kappa": lambda sums: agreement.fleiss_kappa(sums[..., FLEISS]),
 }
 IN_SHORT: dict[str, Statistic] = {
-    **{name: STATISTICS[name] for name in ("alpha", "ordinal_alpha", "fleiss_kappa", "tau_b")},
+    **{name: STATISTICS[name] for name in ("alpha", "ordinal_alpha", "tau_b")},
     "majority_share": lambda sums: agreement.mean(sums[..., MAJORITY]),
 }
 
@@ -59,23 +57,33 @@ class Together:
         self.rankings = 0
         self.tasks_by_people: Counter[int] = Counter()
         self.gathered = Gathered()
+        self._by_people: defaultdict[int, Gathered] = defaultdict(Gathered)
 
     def add(self, panel: Panel) -> None:
+        people, sums = panel.labelers.shape[1], _sums(panel)
         self.rankings += panel.labelers.size
-        self.tasks_by_people[panel.labelers.shape[1]] += len(panel.tasks)
-        self.gathered.add(_sums(panel))
+        self.tasks_by_people[people] += len(panel.tasks)
+        self.gathered.add(sums)
+        self._by_people[people].add(sums[:, FLEISS])
 
     @property
     def tasks(self) -> int:
         return self.tasks_by_people.total()
 
     def coefficients(self, statistics: Mapping[str, Statistic]) -> dict[str, dict[str, Any]]:
-        """Fleiss' kappa is left out where the tasks have different numbers of people: it is not made for that."""
-        statistics = dict(statistics)
-        if len(self.tasks_by_people) > 1:
-            del statistics["fleiss_kappa"]
+        """These, and Fleiss' kappa, each without what is undefined."""
         found = agreement.estimates(self.gathered.sums, statistics)
-        return {name: _as_json(one) for name, one in found.items() if one}
+        return {name: _as_json(one) for name, one in found.items() if one} | self._fleiss_kappa()
+
+    def _fleiss_kappa(self) -> dict[str, dict[str, Any]]:
+        """It is made for one number of people at every task: of several, that of most tasks counts, and is named."""
+        people, tasks = max(self.tasks_by_people.items(), key=lambda found: (found[1], found[0]))
+        sums = self._by_people[people].sums
+        kappa = agreement.estimate(sums, _both_ways_fleiss)
+        if not kappa:
+            return {}
+        stored = _finite(agreement.fleiss_kappa(sums.sum(axis=0)))
+        return {"fleiss_kappa": {**_as_json(kappa), "stored": stored, "people": people, "tasks": tasks}}
 
 
 def in_short(parts: Iterable[Panel]) -> dict[str, Any] | None:

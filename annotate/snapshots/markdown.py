@@ -76,11 +76,17 @@ def _agreement(found: dict[str, Any] | None) -> str:
     for name, title in COEFFICIENTS.items():
         if one := found.get(name):
             interval = f"{one['low']:.3f} to {one['high']:.3f}" if one["low"] is not None else ""
-            rows.append((title, f"{one['value']:.3f}", interval))
+            rows.append((titled(title, one, found), f"{one['value']:.3f}", interval))
     lead = f"{found['tasks']:,} tasks were ranked by several people, {found['rankings']:,} times in all."
     table = _table("Agreement", ("Coefficient", "Value", "95 % interval, by task"), rows)
     heading, _, body = table.partition("\n\n")
     return f"{heading}\n\n{lead}\n\n{body}"
+
+
+def titled(title: str, one: dict[str, Any], found: dict[str, Any]) -> str:
+    """What was measured; where that is not of all tasks, also of which."""
+    tasks = one.get("tasks", found["tasks"])
+    return title if tasks == found["tasks"] else f"{title}, of the {tasks:,} tasks that {one['people']} people ranked"
 
 
 def _labelers(found: list[dict[str, Any]]) -> str:

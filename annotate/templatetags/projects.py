@@ -8,7 +8,7 @@ from django.urls import NoReverseMatch, reverse
 from annotate.freeze_form import told
 from annotate.models import Membership, Project, Snapshot
 from annotate.roles import at_least, role_in
-from annotate.snapshots.markdown import COEFFICIENTS
+from annotate.snapshots.markdown import COEFFICIENTS, titled
 
 register = template.Library()
 
@@ -88,7 +88,7 @@ def tally(snapshot: Snapshot) -> list[tuple[str, int]]:
 def agreement_rows(card: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """(title, what was measured) of a snapshot's card."""
     found = card["agreement"]
-    return [(title, found[name]) for name, title in COEFFICIENTS.items() if name in found]
+    return [(titled(title, found[name], found), found[name]) for name, title in COEFFICIENTS.items() if name in found]
 
 
 register.filter(told)

@@ -57,11 +57,17 @@ def test_of_a_crowd_the_pairs_that_agree_least_are_shown_in_place_of_a_matrix() 
     assert sum(1 in (row["one"], row["other"]) for row in found["labeler_pairs"]) >= 10
 
 
-def test_fleiss_kappa_is_left_out_where_tasks_have_different_numbers_of_people() -> None:
-    found = figures([random_panel(tasks=20, raters=2, answers=3), random_panel(tasks=20, raters=3, answers=3)])
+def test_fleiss_kappa_is_that_of_the_tasks_of_the_most_frequent_number_of_people() -> None:
+    two, three = (random_panel(tasks=tasks, raters=raters, answers=3) for tasks, raters in ((20, 2), (30, 3)))
 
-    assert "fleiss_kappa" not in found["coefficients"] and "alpha" in found["coefficients"]
-    assert agreement_words.people(found["people"]) == "2 to 3"
+    page, short = figures([two, three]), in_short([two, three])
+
+    counts = agreement.both_ways(agreement.verdict_counts(three))
+    alone = float(agreement.fleiss_kappa(agreement.fleiss_sums(counts).sum(axis=0)))
+    for kappa in (page["coefficients"]["fleiss_kappa"], short["fleiss_kappa"]):
+        assert (kappa["people"], kappa["tasks"]) == (3, 30)
+        assert kappa["value"] == pytest.approx(alone)
+    assert agreement_words.people(page["people"]) == "2 to 3"
 
 
 def test_one_task_has_values_without_intervals_and_all_can_be_kept_as_json() -> None:

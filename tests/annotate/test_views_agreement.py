@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from annotate import imports, kept_agreement
+from annotate import imports, kept_agreement, snapshots
 from annotate.models import AgreementFigures
 from tests import research_files
 from tests.factories import (
@@ -98,7 +98,26 @@ def test_the_tiles_count_tasks_people_rankings_and_pairs_of_verdicts(client, pro
     page = shown(client)
     assert "Tasks ranked by several 2 by 2 to 3 people each" in page
     assert "Rankings of them 5 Labelers 3 Pairs of verdicts 12 compared" in page
-    assert "here 2 to 3 ranked one" in page
+
+
+def test_fleiss_kappa_of_tasks_with_different_numbers_of_people_says_of_which_it_is(client, project, people):
+    for _ in range(3):
+        ranked(project, people, (1, 2, 3), (1, 2, 3), (2, 1, 3))
+    ranked(project, people, (1, 2, 3), (1, 2, 3))
+    page = shown(client)
+    assert re.search(r"this is of the 3 tasks of 4 that 3 people ranked\. .* takes all\. -?\d\.\d{4} ", page)
+    card = snapshots.freeze(project=project)
+    client.force_login(make_member(project, "researcher"))
+    page = client.get(reverse("snapshot", args=["help", card.pk])).content.decode()
+    assert "kappa, of the 3 tasks that 3 people ranked" in page
+    assert "kappa, of the 3 tasks that 3 people ranked | " in snapshots.readme(card)
+
+
+def test_a_card_of_before_names_no_tasks_of_its_kappa(client, project, people):
+    ranked(project, people, (1, 2, 3), (1, 2, 3))
+    card = snapshots.freeze(project=project)
+    card.card["agreement"]["fleiss_kappa"] = {"value": 0.5, "low": None, "high": None}
+    assert "| Fleiss' kappa | 0.500 |" in snapshots.readme(card)
 
 
 def test_who_always_says_the_opposite_stands_apart_with_a_link_to_their_rankings(client, project, people):

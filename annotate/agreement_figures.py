@@ -10,6 +10,8 @@ import numpy as np
 from annotate import agreement
 from annotate.agreement import Estimate, Floats, Gathered, Panel, Statistic
 
+VERSION = 2
+"""Of what is counted, and of how. Raise it with any change: figures that were kept under another are not shown."""
 TASKS_AT_ONCE = 20_000
 MATRIX_OF = 12
 """Labelers: more make a matrix that nobody can read."""

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Max, OuterRef, QuerySet, Subquery
 from django.utils.timezone import now
 
-from annotate.agreement_figures import figures
+from annotate import agreement_figures
 from annotate.formats.rows import digest
 from annotate.models import AgreementFigures, Project, Ranking, Withdrawal
 from annotate.panels import panels_of
@@ -34,14 +34,14 @@ class Counted:
 
 def agreement_of(project: Project, choice: Any, rankings: QuerySet[Ranking]) -> Counted:
     """Of these rankings, which are those that `choice`, a JSON value, chooses of the project."""
-    key = digest(choice)
+    key = digest([agreement_figures.VERSION, choice])
     last = _last(project)
     if kept := AgreementFigures.objects.filter(project=project, choice=key).first():
         is_behind = last != {"last_ranking": kept.last_ranking, "last_withdrawal": kept.last_withdrawal}
         if not is_behind or now() < kept.counted_at + SHOWN_FOR:
             return Counted(kept.figures, kept.counted_at, is_behind)
     at, started = now(), time.perf_counter()
-    said = figures(panels_of(rankings))
+    said = agreement_figures.figures(panels_of(rankings))
     if time.perf_counter() - started >= KEPT_FROM:
         _keep(project, key, figures=said, counted_at=at, **last)
     return Counted(said, at)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 
-from annotate import imports, kept_agreement, snapshots
+from annotate import agreement_figures, imports, kept_agreement, snapshots
 from annotate.models import AgreementFigures
 from tests import research_files
 from tests.factories import (
@@ -185,6 +185,16 @@ def test_kept_figures_are_those_of_their_choice(client, project, people, monkeyp
     assert "Unanimous 3 50%" in shown(client)
     assert "Unanimous 3 100%" in shown(client, split="id_test")
     assert AgreementFigures.objects.count() == 2
+
+
+def test_figures_that_were_kept_under_another_formula_are_not_shown(client, project, people, monkeypatch):
+    monkeypatch.setattr(kept_agreement, "KEPT_FROM", 0.0)
+    ranked(project, people, (1, 2, 3), (1, 2, 3))
+    shown(client)
+    AgreementFigures.objects.update(figures={"tasks": 0})
+    assert "Nothing to compare yet" in shown(client)
+    monkeypatch.setattr(agreement_figures, "VERSION", agreement_figures.VERSION + 1)
+    assert "Unanimous 3 100%" in shown(client)
 
 
 def test_what_is_quick_is_counted_anew(client, project, people):

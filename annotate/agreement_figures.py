@@ -1,7 +1,7 @@
 """All that the agreement page says, from panels: numbers that JSON can hold, labelers and tasks by their ids. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from annotate import agreement
 from annotate.agreement import Estimate, Floats, Gathered, Panel, Statistic
 
-VERSION = 2
+VERSION = 3
 """Of what is counted, and of how. Raise it with any change: figures that were kept under another are not shown."""
 TASKS_AT_ONCE = 20_000
 MATRIX_OF = 12
@@ -99,8 +99,10 @@ def in_short(parts: Iterable[Panel]) -> dict[str, Any] | None:
     return {"tasks": together.tasks, "rankings": together.rankings, **together.coefficients(IN_SHORT)}
 
 
-def figures(found: Sequence[Panel]) -> dict[str, Any]:
-    """Without `coefficients` and all that follows where nobody ranked what another did."""
+def figures(found: Sequence[Panel], unnamed: Collection[int] = ()) -> dict[str, Any]:
+    """Without `coefficients` and all that follows where nobody ranked what another did.
+
+    `unnamed`: labelers who may be several people. They count as others, and are not judged as persons."""
     together, parts = Together(), list(_slices(found))
     for part in parts:
         together.add(part)
@@ -112,12 +114,13 @@ def figures(found: Sequence[Panel]) -> dict[str, Any]:
     }
     if not found:
         return said
-    total, labelers = together.gathered.sums.sum(axis=0), _labelers(parts)
+    total, labelers = together.gathered.sums.sum(axis=0), _labelers(parts, unnamed)
     return said | {
         "verdict_pairs": sum(_pairs_of_people(part) * _pairs_of_answers(part) * len(part.tasks) for part in found),
         "coefficients": _coefficients(together, total),
         **_counts(found, total),
         "n_labelers": labelers.pop("n"),
+        "unnamed": sum(int(np.isin(panel.labelers, list(unnamed)).sum()) for panel in found),
         **labelers,
         **_pairs_of_labelers(found, labelers["ids"]),
         "disputed": _disputed(parts),
@@ -174,9 +177,9 @@ def _counts(found: Sequence[Panel], total: Floats) -> dict[str, Any]:
     }
 
 
-def _labelers(parts: Sequence[Panel]) -> dict[str, Any]:
+def _labelers(parts: Sequence[Panel], unnamed: Collection[int]) -> dict[str, Any]:
     """Those who stand apart, and of the others those who share the most tasks; who agrees least comes first."""
-    rows = agreement.by_labeler(parts)
+    rows = {labeler: sums for labeler, sums in agreement.by_labeler(parts).items() if labeler not in unnamed}
     total = sum(sums.sum(axis=0) for sums in rows.values())
     mean = float(agreement.mean(total))
     busiest = sorted(rows, key=lambda labeler: (-len(rows[labeler]), labeler))

@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from annotate import agreement_figures
 from annotate.formats.rows import digest
-from annotate.models import AgreementFigures, Project, Ranking, Withdrawal
+from annotate.models import AgreementFigures, Labeler, Project, Ranking, Withdrawal
 from annotate.panels import panels_of
 
 KEPT_FROM = 1.0
@@ -41,7 +41,8 @@ def agreement_of(project: Project, choice: Any, rankings: QuerySet[Ranking]) -> 
         if not is_behind or now() < kept.counted_at + SHOWN_FOR:
             return Counted(kept.figures, kept.counted_at, is_behind)
     at, started = now(), time.perf_counter()
-    said = agreement_figures.figures(panels_of(rankings))
+    unnamed = project.labelers.filter(pseudonym=Labeler.UNKNOWN).values_list("pk", flat=True)
+    said = agreement_figures.figures(panels_of(rankings), set(unnamed))
     if time.perf_counter() - started >= KEPT_FROM:
         _keep(project, key, figures=said, counted_at=at, **last)
     return Counted(said, at)

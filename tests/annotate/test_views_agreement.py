@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from annotate import agreement_figures, imports, kept_agreement, snapshots
-from annotate.models import AgreementFigures
+from annotate.models import AgreementFigures, Labeler
 from tests import research_files
 from tests.factories import (
     make_answers,
@@ -128,6 +128,25 @@ def test_who_always_says_the_opposite_stands_apart_with_a_link_to_their_rankings
     [apart] = [one for one in response.context["labelers"] if one["apart"]]
     assert apart["name"] == "cay" and response.context["labelers"][0] == apart
     assert f"{reverse('rankings', args=['help'])}?labeler=cay" in response.content.decode()
+
+
+def test_rankings_that_name_nobody_count_but_are_judged_as_no_person(client, project, people):
+    unnamed = make_labeler(project, pseudonym=Labeler.UNKNOWN)
+    for _ in range(12):
+        ranked(project, [*people[:2], unnamed], (1, 2, 3), (1, 2, 3), (3, 2, 1))
+    response = client.get(reverse("agreement", args=["help"]))
+    assert [one["name"] for one in response.context["labelers"]] == ["ann", "bob"]
+    assert [row["names"] for row in response.context["labeler_pairs"]] == [("ann", "bob")]
+    page = shown(client)
+    assert "Unanimous 0 0%" in page and "Rankings of them 36 Labelers 2 " in page
+    assert "12 rankings of these tasks name nobody. They count among the others" in page
+
+
+def test_with_one_who_is_named_there_are_no_two_to_compare(client, project, people):
+    ranked(project, [people[0], make_labeler(project, pseudonym=Labeler.UNKNOWN)], (1, 2, 3), (1, 2, 3))
+    page = shown(client)
+    assert "1 ranking of these tasks names nobody. It counts" in page
+    assert "Two labelers at a time" not in page
 
 
 def test_the_tasks_that_people_dispute_come_first_and_link_to_their_prompts(client, project, people):

@@ -104,3 +104,10 @@ def test_a_margin_is_asked_only_of_pairs_that_all_agree_on():
         [[(0, 1, 1.0), (1, 2, 0.5), (0, 2, 0.8)], [(0, 1, 1.0)]], elements=1, margins=[1.0, 0.0]
     )
     assert pairs.margin.tolist() == [1.0, 0.0, 0.0, 0.0]
+
+
+def test_a_soft_label_is_what_several_labelers_say_one_by_one():
+    rewards = torch.tensor([1.5, 0.5])
+    soft = bradley_terry.loss(rewards, bradley_terry.pairs([[(0, 1, 0.75)]], elements=1))
+    each = [[(0, 1, 1.0)]] * 3 + [[(1, 0, 1.0)]]
+    torch.testing.assert_close(soft, bradley_terry.loss(rewards, bradley_terry.pairs(each, elements=4)))

@@ -130,9 +130,9 @@ def prompt(found: Messages, rest: Row, **more: Any) -> PromptRow:
     Without id and root, conversations that begin with the same user message share a root: they are told as one and
     must not fall on two sides of a split. It is the id that this first message would have as a prompt of its own."""
     given_id, given_root = text_or_number(rest, "id"), text_or_number(rest, "root")
-    return PromptRow(
-        given_id or name_of(found), given_root or given_id or root_of(found), found, split=split(rest), **more
-    )
+    name = given_id or name_of(found)
+    root = given_root or given_id or (root_of(found) if len(found) > 1 else name)
+    return PromptRow(name, root, found, split=split(rest), **more)
 
 
 def name_of(found: Messages) -> str:

@@ -50,6 +50,8 @@ class RankedRow:
 
 def clean_text(text: str) -> str:
     """Without NUL, which Postgres refuses, and with lone surrogates, which no encoding carries, replaced."""
+    if text.isascii() and "\x00" not in text:
+        return text
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 

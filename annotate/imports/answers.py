@@ -52,9 +52,9 @@ class _AnswersFile(FileImport):
         self.report.unchanged += len(stored.kept) - stored.made
         by_source: dict[str, list[tuple[int, str]]] = defaultdict(list)
         for meaning, prompt in stored.meanings:
-            by_source[meaning.source] += [(prompt.pk, text) for text in meaning.answers]
+            by_source[meaning.source] += [(prompt, text) for text in meaning.answers]
         for source, pairs in by_source.items():
-            add_answers(self.batch(source, for_ranking=self._for_ranking), pairs)
+            add_answers(self.batch(source, for_ranking=self._for_ranking), pairs, to_new=stored.new)
             self.report.answers += len(pairs)
         store_demonstrations(self, stored)
 

@@ -58,7 +58,7 @@ class _RankingsFile(FileImport):
         self.report.created += stored.made
         store_demonstrations(self, stored)
         there = self._raters.made
-        store_verdicts(self, list(self._verdicts(stored)))
+        store_verdicts(self, list(self._verdicts(stored)), to_new=stored.bare)
         self.report.labelers += self._raters.made - there
 
     def _reader(self, value: Any) -> formats.Reader:

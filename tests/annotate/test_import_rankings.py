@@ -4,9 +4,12 @@ import gzip
 import io
 import json
 import threading
+import time
+from itertools import permutations
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from annotate import imports
 from annotate.imports import file
@@ -123,6 +126,32 @@ def test_equal_answers_are_two_answers_of_one_task_that_is_flagged(project):
     assert RankingTask.objects.get().flags == ["equal_texts"]
 
 
+def test_of_prompts_that_are_new_nothing_is_looked_for_and_no_row_is_written_twice(project):
+    rows = [{**ROW, "prompt": f"{number}?", "labeler": name} for number in range(50) for name in ("ann", "bob")]
+    with CaptureQueriesContext(connection) as queries:
+        assert bring(project, *rows).rankings == 100
+    said = [query["sql"] for query in queries]
+    assert not any(f'FROM "annotate_{table}"' in one for one in said for table in ("answer", "taskanswer", "ranking"))
+    assert not any('UPDATE "annotate_rankingtask"' in one for one in said)
+    assert {slots_add_up(task) for task in RankingTask.objects.all()} == {True}
+
+
+def test_many_rankings_of_the_same_answers_come_in_time_that_grows_with_their_number(project):
+    """Each held against each of the others, these would take longer than all other tests of this file."""
+    rows = [{**ROW, "ranks": ranks} for ranks in permutations((1, 2, 3)) for _ in range(600)]
+    started = time.process_time()
+    report = bring(project, *rows)
+    assert time.process_time() - started < 3
+    assert (report.rankings, report.repeats, report.tasks) == (3600, 3594, 1)
+
+
+def test_a_demonstration_that_comes_with_it_is_the_answer_of_its_text(project):
+    preference = {"prompt": "Why?", "chosen": "Air.", "rejected": "Paint."}
+    report = bring(project, {"prompt": "Why?", "completion": "Air."}, preference, format="trl", source="people")
+    assert (report.demonstrations, report.answers) == (1, 1)
+    assert Answer.objects.get(text="Air.").batch.source == "people"
+
+
 def test_who_contradicts_themselves_is_flagged_on_both_sides_also_across_files(project):
     turned = {**ROW, "ranks": [3, 1, 2], "labeler": "ann"}
     bring(project, {**ROW, "labeler": "ann"})
@@ -233,10 +262,10 @@ def test_an_import_that_broke_off_goes_on_after_what_is_done(project, monkeypatc
     store = imports.rankings.store_verdicts
     stored = []
 
-    def break_off(importing, verdicts):
+    def break_off(importing, verdicts, **options):
         if len(stored) == 2:
             raise ConnectionError("the power went")
-        store(importing, verdicts)
+        store(importing, verdicts, **options)
         stored.append(len(verdicts))
 
     monkeypatch.setattr(imports.rankings, "store_verdicts", break_off)
@@ -265,8 +294,8 @@ def test_a_file_that_is_being_imported_is_not_begun_a_second_time(project, monke
         finally:
             connection.close()
 
-    def storing(importing, verdicts):
-        store(importing, verdicts)
+    def storing(importing, verdicts, **options):
+        store(importing, verdicts, **options)
         if not others:
             others.append(threading.Thread(target=meanwhile))
             others[0].start()

@@ -229,6 +229,10 @@ def test_a_job_page_costs_the_same_with_many_metrics_and_answers(client, project
 
 
 def test_settings_are_told_in_the_words_of_the_form(client, project):
-    spec = {"ties": "half", "labeler_weights": "", "precision": "float32"}
-    text = text_of(client.get(make_job(project, kind="reward", spec=spec).get_absolute_url()))
-    assert "Half a win for both" in text and "float32" in text and "<dt>Weights of labelers</dt><dd>–</dd>" in text
+    def told(**spec):
+        return text_of(client.get(make_job(project, kind="reward", spec=spec).get_absolute_url()))
+
+    assert "<dd>Half a win for both</dd>" in told(ties="half") and "<dd>float32</dd>" in told(precision="float32")
+    assert "<dd>–</dd>" in told(labeler_weights="") and "<dd>ana=2, ben=1</dd>" in told(
+        labeler_weights="ana=2\r\nben=1"
+    )

@@ -242,7 +242,7 @@ def _shown(value: Any, setting: Mapping[str, Any]) -> str:
     words = dict(zip(setting.get("choices", ()), setting.get("words", ()), strict=False))
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return figure(value)
-    return str(words.get(value, value)) or "–"
+    return ", ".join(str(words.get(value, value)).splitlines()) or "–"
 
 
 def _chart(curve: curves.Curve) -> dict[str, Any]:

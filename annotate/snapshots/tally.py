@@ -29,7 +29,7 @@ def length_bin(characters: int) -> int:
 
 @dataclass
 class Tally:
-    """What a card says of the rows. Memory grows with the prompts' ids only."""
+    """What a card says of the rows, which come prompt by prompt. Memory grows with the roots' names only."""
 
     kind: str
     rows: int = 0
@@ -37,9 +37,9 @@ class Tally:
     ties: int = 0
     longer_wins: int = 0
     longer_loses: int = 0
-    prompts: set[str] = field(default_factory=set)
+    prompts: int = 0
     roots: set[str] = field(default_factory=set)
-    decided: set[str] = field(default_factory=set)
+    decided: int = 0
     """Prompts of which some answer was held better than another."""
     labelers: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
@@ -47,22 +47,27 @@ class Tally:
     splits: Counter[str] = field(default_factory=Counter)
     chosen_lengths: Counter[int] = field(default_factory=Counter)
     rejected_lengths: Counter[int] = field(default_factory=Counter)
+    _prompt: str | None = None
+    """That of the last row."""
+    _is_decided: bool = False
 
     def passing(self, rows: Iterable[Row]) -> Iterator[Row]:
         for row in rows:
             self.rows += 1
-            self.prompts.add(row["id"])
             self.splits[row["split"]] += 1
+            if row["id"] != self._prompt:
+                self.prompts += 1
+                self._prompt, self._is_decided = row["id"], False
             if self.kind == "rankings":
                 self._add_ranking(row)
             yield row
 
     @property
     def counts(self) -> dict[str, int]:
-        counted = {self.kind: self.rows, "prompts": len(self.prompts)}
+        counted = {self.kind: self.rows, "prompts": self.prompts}
         if self.kind == "rankings":
             counted |= {"comparisons": self.comparisons, "ties": self.ties, "labelers": len(self.labelers)}
-            counted |= {"conversations": len(self.roots), "decided": len(self.decided)}
+            counted |= {"conversations": len(self.roots), "decided": self.decided}
         return counted
 
     @property
@@ -90,8 +95,10 @@ class Tally:
 
     def _add_ranking(self, row: Row) -> None:
         self.roots.add(row["root"])
-        self.labelers.update(row.get("labelers") or [row["labeler"]])
-        self.sources.update(row["sources"])
+        for labeler in row.get("labelers") or [row["labeler"]]:
+            self.labelers[labeler] += 1
+        for source in row["sources"]:
+            self.sources[source] += 1
         self.guidelines[row["guidelines_version"]] += 1
         lengths = [len(text) for text in row["answers"]]
         for i, j, p in pairs_of(row):
@@ -99,7 +106,8 @@ class Tally:
             if p == 0.5:
                 self.ties += 1
             else:
-                self.decided.add(row["id"])
+                self.decided += not self._is_decided
+                self._is_decided = True
                 self.add_lengths(*((lengths[i], lengths[j]) if p > 0.5 else (lengths[j], lengths[i])))
 
     def add_lengths(self, chosen: int, rejected: int) -> None:

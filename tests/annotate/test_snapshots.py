@@ -2,6 +2,7 @@ import hashlib
 import json
 import resource
 import signal
+import tracemalloc
 from contextlib import contextmanager
 from io import BytesIO
 from threading import Event, Thread
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from annotate import assignment, imports, snapshots
 from annotate.models import AuditEvent, Ranking, Snapshot
 from annotate.snapshots import SnapshotSpec
+from annotate.snapshots.tally import Tally
 from tests.factories import (
     make_answers,
     make_assignment,
@@ -106,6 +108,19 @@ def test_the_counts_are_right(project):
         "conversations": 2, "decided": 2,
     }  # fmt: skip
     assert snapshot.guidelines_versions == [3]
+
+
+def test_rows_of_a_prompt_are_counted_as_one_and_their_ids_are_not_kept():
+    said = {"root": "r", "split": "train", "answers": ["a", "b"], "labeler": "mia", "sources": ["sft"] * 2}
+    rows = ({"id": str(n // 3), "ranks": [1, 1 + (n % 3 > 0)], "guidelines_version": 1, **said} for n in range(30_000))
+    tally = Tally("rankings")
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in tally.passing(rows)) == 30_000
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+    assert (tally.counts["prompts"], tally.counts["decided"], tally.counts["ties"]) == (10_000, 10_000, 10_000)
 
 
 def test_withdrawn_rankings_are_left_out_and_surplus_ones_kept(project):

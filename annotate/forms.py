@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.files.uploadedfile import UploadedFile
@@ -12,11 +13,6 @@ from annotate import tokens
 from annotate.formats import READERS, naming
 from annotate.models import Membership, Project, Prompt, User
 from annotate.roles import DUTIES
-
-LARGEST_UPLOAD = 64 << 20
-"""Bytes. What a web process stores well within its time; larger files are for the command line."""
-LARGEST_RANKINGS_UPLOAD = 16 << 20
-"""A ranking brings a prompt, answers, a task and comparisons: it takes several times as long as a prompt."""
 
 
 class Labelled:
@@ -155,8 +151,6 @@ class RoleForm(Labelled, forms.Form):
 
 
 class ImportForm(Labelled, forms.Form):
-    largest = LARGEST_UPLOAD
-
     file = forms.FileField(
         widget=forms.ClearableFileInput(attrs={"accept": ".jsonl,.json,.csv,.gz"}),
         error_messages={"empty": "This file is empty. Nothing was stored."},
@@ -174,9 +168,9 @@ class ImportForm(Labelled, forms.Form):
 
     def clean_file(self) -> UploadedFile:
         file: UploadedFile = self.cleaned_data["file"]
-        if file.size and file.size > self.largest:
+        if file.size and file.size > settings.UPLOAD_MIB << 20:
             raise forms.ValidationError(
-                f"This file has {file.size >> 20} MiB, and a page takes {self.largest >> 20}. "
+                f"This file has {file.size >> 20:,} MiB, and a page takes {settings.UPLOAD_MIB:,}. "
                 "Import it on the server, with manage.py."
             )
         return file
@@ -204,8 +198,6 @@ class AnswersImportForm(ImportForm):
 
 
 class RankingsImportForm(ImportForm):
-    largest = LARGEST_RANKINGS_UPLOAD
-
     format = forms.ChoiceField(
         required=False, choices=[("", "As the first row looks"), *((name, one.label) for name, one in READERS.items())]
     )

@@ -151,6 +151,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+UPLOAD_MIB = env_int("UPLOAD_MIB", 512)
+"""Of a file that a page takes; it may be packed, and unpack to 4 GiB."""
 
 API_RATES = {"read": env_int("API_READS_A_MINUTE", 1200), "write": env_int("API_WRITES_A_MINUTE", 120)}
 """How often a token may ask in a minute."""

@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet, Value
 from django.db.models.functions import MD5, Concat
 
-from annotate import exports, snapshots
+from annotate import exports, formats, snapshots
 from annotate.models import AnswerBatch, Import, Project, Prompt, Snapshot, User
 from annotate.ranking import MOST_AT_THE_DESK
 from rewards.models import RewardModel
 from rewards.specs import InvalidSpec
+from training import brought
 from training.enough import LEAST, ONE_CONVERSATION, Ranked
 from training.folders import UnusableFolder, check_model_source
 from training.models import Policy
@@ -67,8 +68,12 @@ def check_desk(settings: Inputs, inputs: Inputs) -> None:
 
 
 def check_format(settings: Inputs, inputs: Inputs) -> None:
-    """Raises Refused for a format that the snapshot cannot be written in."""
+    """Raises Refused for a format that the snapshot cannot be written in, or that no file is read in."""
     if "format" not in settings:
+        return
+    if "snapshot" not in inputs:
+        if settings["format"] not in ("", *formats.READERS):
+            raise Refused(f"Nothing reads {settings['format']!r}: take one of {', '.join(formats.READERS)}, or none.")
         return
     snapshot = Snapshot.objects.get(pk=inputs["snapshot"])
     possible = exports.of_kind(snapshot.kind)
@@ -200,6 +205,15 @@ def _freeze(project: Project, user: User | None, inputs: Inputs) -> Inputs:
     return {"spec": asked.to_json()}
 
 
+def _import(project: Project, user: User | None, inputs: Inputs) -> Inputs:
+    if not brought.is_there(inputs.get("upload")):
+        raise Refused(brought.GONE)
+    fields = inputs.get("fields") or {}
+    if not isinstance(fields, dict) or not all(isinstance(name, str) for pair in fields.items() for name in pair):
+        raise Refused("fields says by name how the file calls them, such as prompt=instruction.")
+    return {"upload": inputs["upload"], "filename": str(inputs.get("filename") or "")[-255:], "fields": fields}
+
+
 def _held_snapshots() -> QuerySet[Snapshot]:
     """Locked as a foreign key would: a job names its snapshot by its id alone."""
     return Snapshot.objects.select_for_update(no_key=True)
@@ -276,5 +290,6 @@ CHECKS: dict[str, tuple[Callable[[Any, User | None, Inputs], Inputs], tuple[str,
     "best_of_n": (_best_of_n, ("policy", "reward_model", *PROMPTS)),
     "export": (_export, ("snapshot",)),
     "freeze": (_freeze, ("spec",)),
+    "import": (_import, ("upload", "filename", "fields")),
 }
 """For each kind the check, and the names of its inputs."""

@@ -8,14 +8,13 @@ from training.models import Job
 KIND = "freeze"
 
 
+def title(job: Job) -> str:
+    asked = spec_of(job)
+    return f"Snapshot of “{job.project}”: {asked.kind} for {asked.purpose}"
+
+
 def spec_of(job: Job) -> SnapshotSpec:
     return SnapshotSpec.from_json(job.inputs["spec"])
-
-
-def remember(job: Job, snapshot: Snapshot) -> None:
-    """Call it within `held`."""
-    job.progress = {**job.progress, "snapshot": snapshot.pk}
-    job.save(update_fields=["progress"])
 
 
 def snapshot_of(job: Job) -> Snapshot | None:

@@ -368,4 +368,5 @@ DOORS = {
     ),
     "export": Door(paths=lambda job: {}),
     "freeze": Door(paths=lambda job: {}),
+    "import": Door(paths=lambda job: {}),
 }

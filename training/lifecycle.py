@@ -179,7 +179,7 @@ def fail(job: Job, reason: str, now: datetime) -> None:
 
 
 def cancelled(job: Job, now: datetime) -> None:
-    kept = "Nothing of it stays." if job.queue == Job.Queue.LIGHT else "What was done by then is kept."
+    kept = "What was done by then is kept." if job.keeps_parts else "Nothing of it stays."
     _leave(job, Job.State.CANCELLED, now, f"Cancelled on request. {kept}")
 
 

@@ -9,9 +9,11 @@ from django.urls import reverse
 
 from annotate.models import AnswerBatch, Import, Prompt, Snapshot
 from rewards.models import RewardModel
-from training import frozen
+from training import brought, frozen
 from training.models import Job, Policy
 from training.specs import KINDS
+
+OWN_TITLES = {frozen.KIND: frozen.title, brought.KIND: brought.title}
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,8 @@ def _title(job: Job, policy: Policy | None, reward_model: RewardModel | None, sn
         return f"Best of {job.spec.get('n', 'N')} answers by {policy}"
     if job.kind == "export" and snapshot:
         return f"File of {snapshot.get_kind_display().lower()} {snapshot.short_hash}"
-    if job.kind == frozen.KIND and job.project:
-        asked = frozen.spec_of(job)
-        return f"Snapshot of “{job.project}”: {asked.kind} for {asked.purpose}"
+    if job.kind in OWN_TITLES:
+        return OWN_TITLES[job.kind](job)
     if job.kind == "convert" and job.inputs.get("name"):
         return f"Policy “{job.inputs['name']}”"
     return KINDS[job.kind].title if job.kind in KINDS else job.kind

@@ -88,6 +88,11 @@ class Job(models.Model):
         return Path(settings.HOME) / "jobs" / str(self.pk)
 
     @property
+    def keeps_parts(self) -> bool:
+        """Whether what is done stays when it is left early."""
+        return self.queue == Job.Queue.JOBS or bool(self.spec.get("keep_good"))
+
+    @property
     def is_finished(self) -> bool:
         return self.state in (Job.State.SUCCEEDED, Job.State.FAILED, Job.State.CANCELLED)
 

@@ -91,6 +91,35 @@ class FreezeSpec(Spec):
     """Freeze a snapshot. What it is asked to hold is a spec of its own, annotate's SnapshotSpec, among the inputs."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ImportSpec(Spec):
+    """Bring in a file that was uploaded on a page."""
+
+    content: str = setting(
+        "prompts", label="Of", help="What a row of the file is.", choices=("prompts", "answers", "rankings")
+    )
+    """Prompts, answers that are there already, or rankings that people gave elsewhere."""
+    format: str = setting("", label="Format", help="Of rankings; left empty, as the first row looks.")
+    """The name of a reader, as docs/formats.md lists them."""
+    split: str = setting(
+        "",
+        label="Split",
+        help="Of prompts for which the file names none.",
+        choices=("", "train", "id_test", "ood_test"),
+    )
+    """Of prompts of which the file does not say it; left empty, they are for training."""
+    source: str = setting("import", label="Source", help="Of answers, where the file does not say it.")
+    """Where answers come from, for rows that do not say it."""
+    for_ranking: bool = setting(True, label="Ranking tasks", help="Make one of each prompt's answers.")
+    """Of answers: whether people are to rank them."""
+    keep_good: bool = setting(
+        False, label="Past mistakes", help="Store the good rows and list the others; else all or nothing."
+    )
+    """Chunk by chunk, with the refused rows kept apart; else one mistake stores nothing."""
+    licence: str = setting("", label="Licence", help="Of the data.")
+    """Snapshots made of it name it."""
+
+
 class Kind(NamedTuple):
     """A kind of job: its settings, its name for people, its queue, what it does in a sentence, and its progress."""
 
@@ -134,5 +163,12 @@ KINDS: dict[str, Kind] = {
         "light",
         "What stands now becomes a file that never changes.",
         "{step} of {total} rows gathered",
+    ),
+    "import": Kind(
+        ImportSpec,
+        "Import a file",
+        "light",
+        "The rows of a file become prompts, answers and rankings.",
+        "{share} of the file read",
     ),
 }

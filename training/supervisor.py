@@ -46,7 +46,8 @@ def run(job: Job, *, tell: Tell = lambda text: None, stop: threading.Event | Non
     heartbeat = Heartbeat(job)
     try:
         outcome = _attempt(job, folder, heartbeat, tell, stop or threading.Event())
-        heartbeat.patiently(lambda: _settle(job, folder, outcome))
+        if outcome.name != "done" or job.kind not in light.SETTLING:
+            heartbeat.patiently(lambda: _settle(job, folder, outcome))
         if outcome.name == "done":
             folder.tidy()
         tell(outcome.reason or outcome.name)

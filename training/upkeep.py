@@ -1,5 +1,5 @@
 """What a worker's main process does beside running jobs: give signs of life, reap, hand back its jobs at the end; and
-that of the light queue makes texts searchable and removes exported files and drafts whose time is over."""
+that of the light queue makes texts searchable and removes exports, drafts and uploads whose time is over."""
 
 import logging
 import os
@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils.timezone import now
 
 from annotate import searching, snapshots
-from training import exported, workers
+from training import brought, exported, workers
 from training.doorbell import ring
 from training.models import Job, Worker
 from training.reaper import reap
@@ -80,6 +80,7 @@ class Upkeep:
         if Job.Queue.LIGHT in self._queues and not self._stopping.is_set():
             exported.remove_old(now())
             snapshots.sweep(now())
+            brought.sweep(now())
             searching.catch_up(SEARCHABLE_SECONDS)
 
     def _sign_of_life(self, queue: str) -> Worker:

@@ -10,7 +10,6 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, DataAndFiles, JSONParser
 
 from annotate.api.problems import TooLarge
-from annotate.forms import LARGEST_UPLOAD
 
 ROW_TYPES = {
     "application/x-ndjson": "upload.jsonl",
@@ -22,6 +21,10 @@ ROW_TYPES = {
 }
 """What a body may be, with the name of a file that has none."""
 IN_MEMORY = LARGEST_OPTIONS = 1 << 20
+LARGEST_UPLOAD = 64 << 20
+"""Bytes. What a request stores well within its time; larger files are for a page, where a job does it."""
+LARGEST_RANKINGS_UPLOAD = 16 << 20
+"""A ranking brings a prompt, answers, a task and comparisons: it takes several times as long as a prompt."""
 
 
 class OptionsParser(JSONParser):
@@ -54,7 +57,9 @@ class RowsParser(BaseParser):
 
 
 def too_large(most: int = LARGEST_UPLOAD) -> TooLarge:
-    return TooLarge(f"This takes {most >> 20} MiB at most. Send a file in parts, or import it by manage.py.")
+    return TooLarge(
+        f"This takes {most >> 20} MiB at most. Send a file in parts, or import it on the page or by manage.py."
+    )
 
 
 def _blocks(stream: IO[bytes]) -> Iterator[bytes]:

@@ -81,7 +81,10 @@ class Upload:
     most_bytes: int = MOST_BYTES
     """Unpacked."""
     tell: Callable[[int], None] = lambda rows: None
-    """Is told how many rows are done."""
+    """Is told how many rows are done, and leaves off by raising."""
+    keep: Callable[[ImportReport, bool], None] = lambda report, whole: None
+    """Is given the report, and whether all of the file is there now, at the end of each transaction that stores: what
+    it raises undoes that."""
 
 
 class FileImport(ABC):
@@ -99,6 +102,7 @@ class FileImport(ABC):
         )
         self._batches: dict[tuple[str, str], AnswerBatch] = {}
         self._refused: dict[int, RefusedRow] = {}
+        self._is_whole = False
 
     @abstractmethod
     def read(self, value: Any) -> Iterable[Meaning]:
@@ -252,6 +256,7 @@ class FileImport(ABC):
         with transaction.atomic():
             Project.objects.select_for_update(no_key=True).get(pk=self.project.pk)
             yield
+            self.upload.keep(self.report, self._is_whole)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -284,6 +289,7 @@ class FileImport(ABC):
             sha256=self.record.sha256,
             **self.report.counts,
         )
+        self._is_whole = True
 
     def _place(self) -> str:
         return f"{self.rows.unit} {self.rows.line}" if self.rows.line else self.upload.filename

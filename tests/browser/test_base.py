@@ -156,7 +156,7 @@ def test_links_of_the_bar_stand_together_also_where_there_is_room(page, sign_in)
 def test_a_refused_file_is_asked_for_right_under_its_label(page, sign_in):
     sign_in(factories.make_member(factories.make_project("bread"), "researcher"))
     page.goto("/projects/bread/prompts/import")
-    page.locator("[type=file]").set_input_files([{"name": "a.jsonl", "mimeType": "text/plain", "buffer": b"{"}])
+    page.locator("[type=file]").set_input_files([{"name": "a.jsonl", "mimeType": "text/plain", "buffer": b""}])
     page.get_by_role("button", name="Import").click()
     field = page.locator("[type=file][aria-invalid=true]")
     assert field.evaluate("element => getComputedStyle(element).paddingInlineStart") == "0px"

@@ -132,7 +132,7 @@ def test_launch_job_takes_the_snapshot_for_training_of_two_with_the_same_content
 def test_launch_job_says_which_kinds_there_are() -> None:
     with pytest.raises(
         CommandError,
-        match="no kind of job 'dance'; there are best_of_n, convert, export, freeze, reward, sample, score",
+        match="no kind of job 'dance'; there are best_of_n, convert, export, freeze, import, reward, sample, score",
     ):
         typed("launch_job", "dance", "--project", "cheer")
 

@@ -52,7 +52,7 @@ def test_a_light_worker_freezes_what_a_freezing_by_hand_would(project, settings)
         wait_until(lambda: refreshed(job).is_finished, what="an end")
     job, snapshot = refreshed(job), Snapshot.objects.get()
     assert (job.state, job.reason) == ("succeeded", "")
-    assert (job.progress["step"], job.progress["total"], job.progress["snapshot"]) == (3, 3, snapshot.pk)
+    assert job.progress["snapshot"] == snapshot.pk
     assert snapshots.freeze(project=project) == snapshot and len(list(snapshots.read(snapshot))) == 3
     assert not job.artefacts.exists()
 

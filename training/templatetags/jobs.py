@@ -8,7 +8,7 @@ from django.utils.timezone import now
 from training import exported, waiting
 from training.models import Job
 from training.specs import KINDS
-from training.templatetags.figures import figure
+from training.templatetags.figures import figure, percent
 
 register = template.Library()
 register.filter("silent_for", waiting.silent_for)
@@ -29,7 +29,8 @@ def how_far(job: Job) -> str:
     if not waiting.tells_how_far(job):
         return ""
     words = KINDS[job.kind].how_far if job.kind in KINDS else "step {step} of {total}"
-    return words.format(step=figure(job.progress["step"]), total=figure(job.progress["total"]))
+    step, total = job.progress["step"], job.progress["total"]
+    return words.format(step=figure(step), total=figure(total), share=percent(step / total if total else 0.0))
 
 
 @register.filter

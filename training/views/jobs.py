@@ -18,7 +18,7 @@ from annotate.models import Snapshot, User
 from annotate.paging import keyset_page
 from annotate.requests import SignedInRequest
 from rewards.specs import InvalidSpec
-from training import curves, diary, drawn, exported, frozen, gather, lifecycle, scored, waiting
+from training import brought, curves, diary, drawn, exported, frozen, gather, lifecycle, scored, waiting
 from training.access import jobs_of, of_own_project, researched_by
 from training.forms import offer
 from training.lineage import lineage
@@ -32,6 +32,8 @@ STALLED_AFTER = timedelta(minutes=10)
 STOP_POLLING = 286
 AWAITED = timedelta(seconds=15)
 """For so long after its launch a light job is looked at twice a second: most are done by then."""
+TOLD = {frozen.KIND: frozen.told, brought.KIND: brought.told}
+"""Kinds whose settings are told in the words of a form of their own."""
 PROMPTS_SHOWN = 20
 """Of those whose answers were scored; the others stand on a page of their own."""
 
@@ -117,6 +119,7 @@ def standing(job: Job, *, at: datetime) -> dict[str, Any]:
         **what_was_scored(job),
         **what_was_exported(job),
         **what_was_frozen(job),
+        **what_came_in(job),
     }
 
 
@@ -156,7 +159,27 @@ def what_was_frozen(job: Job) -> dict[str, Any]:
         return {}
     assert job.project is not None
     form = reverse("freeze", args=[job.project.slug])
-    return {"freezes": True, "snapshot": frozen.snapshot_of(job), "form": f"{form}?job={job.pk}"}
+    return {
+        "freezes": True,
+        "snapshot": frozen.snapshot_of(job),
+        "form": f"{form}?job={job.pk}",
+        "form_action": "Change what was asked for",
+    }
+
+
+def what_came_in(job: Job) -> dict[str, Any]:
+    """Of an import: what came of the file, and the form with all but the file."""
+    if job.kind != brought.KIND:
+        return {}
+    assert job.project is not None
+    form = reverse(f"import_{job.spec['content']}", args=[job.project.slug])
+    return {
+        "brings_in": True,
+        "report": brought.report_of(job),
+        "record": brought.record_of(job),
+        "form": f"{form}?job={job.pk}",
+        "form_action": "Choose the file again",
+    }
 
 
 def share_done(job: Job) -> float | None:
@@ -221,8 +244,8 @@ def newest_checkpoint(job: Job) -> int | None:
 def settings_of(job: Job) -> list[dict[str, str]]:
     """The settings as the form named them; those of a kind or version that is gone by their plain names."""
     known: dict[str, Any] = {}
-    if job.kind == frozen.KIND:
-        return [{"label": label, "help": "", "value": value} for label, value in frozen.told(job)]
+    if job.kind in TOLD:
+        return [{"label": label, "help": "", "value": value} for label, value in TOLD[job.kind](job)]
     if job.kind in KINDS:
         known = {one.name: one.metadata for one in fields(KINDS[job.kind].spec)}
     order = {name: place for place, name in enumerate(known)}

@@ -2,24 +2,28 @@
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
+from django.utils.timezone import now
 from django.views.decorators.http import require_safe
 
 from annotate.models import Membership
 from annotate.requests import ProjectRequest
 from annotate.roles import project_role
-from training import frozen
+from training import brought
+from training.lineage import OWN_TITLES
 from training.models import Job
-
-KINDS = (frozen.KIND,)
 
 
 @project_role(Membership.Role.RESEARCHER)
 @require_safe
 def under_way(request: ProjectRequest, slug: str, kind: str) -> HttpResponse:
-    """The project's jobs of a kind that are not done. Once none is left, a page that waited for one is loaded anew."""
-    if kind not in KINDS:
+    """The project's jobs of a kind that are not done, and uploads that did not come in, as long as they can be tried
+    again. Once no job is left, a page that waited for one is loaded anew."""
+    if kind not in OWN_TITLES:
         raise Http404("No list waits for jobs of this kind.")
-    jobs = list(Job.objects.unfinished().filter(project=request.project, kind=kind))
-    if jobs:
-        return render(request, "training/_under_way.html", {"project": request.project, "kind": kind, "jobs": jobs})
-    return HttpResponse(headers={"HX-Refresh": "true"} if "waited" in request.GET else {})
+    at_it = Job.objects.unfinished().filter(project=request.project, kind=kind).select_related("project")
+    jobs = [(job, OWN_TITLES[kind](job)) for job in at_it]
+    failed = brought.failed_in(request.project, now()) if kind == brought.KIND else []
+    if not jobs and "waited" in request.GET:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    context = {"project": request.project, "kind": kind, "jobs": jobs, "failed": failed}
+    return render(request, "training/_under_way.html", context) if jobs or failed else HttpResponse()

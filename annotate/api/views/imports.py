@@ -15,11 +15,10 @@ from rest_framework.response import Response
 
 from annotate import imports
 from annotate.api.pagination import PageQuery, page, page_of
-from annotate.api.parsers import ROW_TYPES, RowsParser, too_large
+from annotate.api.parsers import LARGEST_RANKINGS_UPLOAD, LARGEST_UPLOAD, ROW_TYPES, RowsParser, too_large
 from annotate.api.serializers.asked import asked
 from annotate.api.serializers.imports import ImportRow, RefusedRow, UploadBody, UploadQuery
 from annotate.api.views.base import ProjectView, Role, Scope
-from annotate.forms import LARGEST_RANKINGS_UPLOAD, LARGEST_UPLOAD
 from annotate.models import Import
 
 Content = Import.Content
@@ -66,7 +65,7 @@ class Imports(ProjectView):
         return Response(ImportRow(record).data, status=201, headers={"Location": address})
 
     def _stored(self, file: "File[bytes]", *, content: str, filename: str = "", **options: Any) -> imports.ImportReport:
-        """Within the request, so the limit of a page holds, also for what the file unpacks to."""
+        """Within the request, so a limit of its own holds, also for what the file unpacks to."""
         if content == Content.ANSWERS:
             options.setdefault("source", "import")
         return STORES[content](

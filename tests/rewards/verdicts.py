@@ -34,6 +34,7 @@ def comparison(difference: float = 1.0, **fields: Any) -> Comparison:
         "strength": None,
         "tokens": (10, 10),
         "rewards": (difference, 0.0),
-        "log_odds": difference,
     }
-    return Comparison(**{**plain, **fields})
+    told = {**plain, **fields}
+    one, other = told["rewards"]
+    return Comparison(**{"log_odds": one - other, **told})

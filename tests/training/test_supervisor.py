@@ -123,7 +123,7 @@ def test_cancelled_in_the_middle_it_keeps_its_answers_and_a_retry_draws_only_the
     supervisor.run(claim())
     everything = set(Answer.objects.filter(batch__sampling__job=job).values_list("pk", "prompt", "index", "text"))
     assert refreshed(job).state == "succeeded" and len(everything) == LONG and kept <= everything
-    lines = (JobFolder(job.path).output / "answers.jsonl").read_text().splitlines()
+    lines = (JobFolder(job.path).output / "answers.jsonl").read_bytes().splitlines()
     assert len(lines) == LONG and AnswerBatch.objects.filter(sampling__job=job).count() == 1
 
 

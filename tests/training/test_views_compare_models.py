@@ -41,7 +41,7 @@ def test_two_models_are_compared_on_what_both_were_tested_on(client, project):
 
 def test_models_that_cannot_be_told_apart_are_said_to_be_so(client, project):
     found = many(40)
-    alike = [replace(one, rewards=(1.0, 0.0) if one.row == 4 else one.rewards) for one in found]
+    alike = [replace(one, rewards=(1.0, 0.0), log_odds=1.0) if one.row == 4 else one for one in found]
     text = compared(client, make_tested_model(project, found), make_tested_model(project, alike))
     assert "cannot be told apart" in text and "+2.5" in text
     few = compared(client, make_tested_model(project, many(8)), make_tested_model(project, many(8, wrong=99)))

@@ -39,7 +39,8 @@ def test_the_page_says_whether_its_chances_hold_and_what_a_temperature_changes(c
     [(9.0, "It is too sure of itself"), (0.2, "It could be surer"), (1.0986, "about as sure as it should")],
 )
 def test_the_page_says_how_sure_it_is_of_itself(client, project, gap, words):
-    found = [replace(one, rewards=(gap if one.is_against is False else -gap, 0.0)) for one in many()]
+    gaps = [-gap if one.is_against else gap for one in many()]
+    found = [replace(one, rewards=(told, 0.0), log_odds=told) for one, told in zip(many(), gaps, strict=True)]
     assert words in page_of(client, make_tested_model(project, found))
 
 
@@ -52,7 +53,14 @@ def test_on_few_conversations_nothing_is_said_of_chances_and_lengths(client, pro
 def test_the_page_says_how_good_a_model_could_be_where_several_people_judged_the_same(client, project):
     found = many(20, wrong=30)
     found += [
-        replace(one, answers=one.answers[::-1], rewards=one.rewards[::-1], labelers=("ben",)) for one in found[:5]
+        replace(
+            one,
+            answers=one.answers[::-1],
+            rewards=one.rewards[::-1],
+            log_odds=-one.log_odds,
+            labelers=("ben",),
+        )
+        for one in found[:5]
     ]
     text = page_of(client, make_tested_model(project, found))
     assert "10 votes on 5 pairs" in text
